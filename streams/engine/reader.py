@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.engine.admin import Admin, Offsets
 from streams.engine.client import OPEN_TRANSACTION_S, consumer_config
-from streams.engine.record import Headers, Record, Start
+from streams.engine.record import BEGINNING, END, Headers, Record, Start
 from streams.errors import SystemFailure
 
 __all__ = ["OutOfRange", "Reader", "Record"]
@@ -30,23 +30,24 @@ class OutOfRange(SystemFailure):
 
 
 class Reader:
-    """All partitions of some topics, from where the caller says. For one thread at a time, `close` included."""
+    """Some topics, whole or in part, from where the caller says. For one thread at a time, `close` included."""
 
     def __init__(self, bootstrap: str, topics: Sequence[str], start: Start = "beginning", client_id: str = "") -> None:
-        """`start` as record.Start says. Raises UserError for a topic that does not exist, OutOfRange for a given offset
-        that the log does not have, SystemFailure when the broker does not answer."""
+        """`start` as record.Start says. Raises UserError for a topic that does not exist, OutOfRange for a partition or
+        offset that the log does not have, SystemFailure when the broker does not answer."""
         self._admin = Admin(bootstrap)
         self._topics = list(topics)
-        starts = self._admin.starts(topics)
-        self._positions: Offsets = dict(starts)
-        if start == "end":
-            self._positions = self._admin.ends(topics)
-        elif start != "beginning":
-            self._positions |= {tp: start[tp] for tp in starts if tp in start}
-            ends = self._admin.ends(topics)
-            for (topic, partition), offset in self._positions.items():
-                if not starts[topic, partition] <= offset <= ends[topic, partition]:
-                    raise OutOfRange(f"{topic}[{partition}] has no offset {offset}")
+        begins, ends = self._admin.starts(topics), self._admin.ends(topics)
+        if not isinstance(start, str):
+            wanted = dict(start)
+        else:
+            wanted = dict.fromkeys(begins, BEGINNING if start == "beginning" else END)
+        self._positions: Offsets = {}
+        for tp, offset in wanted.items():
+            first, last = begins.get(tp, 0), ends.get(tp, -1)
+            self._positions[tp] = {BEGINNING: first, END: last}.get(offset, offset)
+            if not first <= self._positions[tp] <= last:
+                raise OutOfRange(f"{tp[0]}[{tp[1]}] has no offset {offset}")
         self._consumer = Consumer(
             consumer_config(
                 bootstrap,
@@ -55,10 +56,10 @@ class Reader:
                 enable_partition_eof=True,
             )
         )
-        # From the very beginning Kafka's own marker is better than the number just read: retention may move in between.
-        begin = start == "beginning"
+        # For the beginning Kafka's own marker is better than the number just read: retention may move in between. For
+        # the end the number is: records committed from now on must not be missed, whenever the fetch starts.
         self._consumer.assign(
-            [TopicPartition(t, p, OFFSET_BEGINNING if begin else o) for (t, p), o in self._positions.items()]
+            [TopicPartition(t, p, o if o == BEGINNING else self._positions[t, p]) for (t, p), o in wanted.items()]
         )
 
     @property
@@ -84,7 +85,7 @@ class Reader:
         any transaction may be, or the broker is away.
         """
         ends = self._admin.ends(self._topics)
-        left = {tp for tp, end in ends.items() if self._positions[tp] < end}
+        left = {tp for tp in self._positions if self._positions[tp] < ends[tp]}
         moved = time.monotonic()
         while left:
             before = [self._positions[tp] for tp in left]
@@ -101,7 +102,8 @@ class Reader:
 
     def caught_up(self) -> bool:
         """Whether everything up to the HIGH watermarks as of now has been returned already. Asks the broker."""
-        return all(self._positions[tp] >= end for tp, end in self._admin.ends(self._topics).items())
+        ends = self._admin.ends(self._topics)
+        return all(position >= ends[tp] for tp, position in self._positions.items())
 
     def close(self) -> None:
         """Leave; a second call does nothing."""

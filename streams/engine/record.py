@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol, Self
 
 Headers = tuple[tuple[str, bytes], ...]
+BEGINNING, END = -2, -1
+"""Offsets that stand for the log's start and for its end as of now (the numbers of Kafka's own protocol, KIP-79)."""
+
 Start = Literal["beginning", "end"] | Mapping[tuple[str, int], int]
-"""Where reading begins: the log's start, its end as of now, or an offset for each (topic, partition); a partition that
-is not named begins at its start, so that nothing is skipped by omission."""
+"""What is read and from where: every partition from the log's start or from its end as of now, or exactly the (topic,
+partition)s named, each from the offset given, BEGINNING or END."""
 
 
 class Record(NamedTuple):
