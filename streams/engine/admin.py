@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
@@ -91,6 +98,23 @@ class Admin:
         """First offset that retention has kept, for every partition."""
         return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # unannotated in confluent_kafka
 
+    def stable_ends(self, topics: Iterable[str]) -> Offsets:
+        """As `ends`, but no further than the oldest open transaction: what a reader can get to now."""
+        return self._offsets(topics, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)  # type: ignore[no-untyped-call]  # unannotated in confluent_kafka
+
+    def offsets_at(self, topics: Iterable[str], timestamp_ms: int) -> Offsets:
+        """First offset of every partition with a timestamp of at least `timestamp_ms`, or its end when it has none."""
+        # The ends first: a record that comes in between must not be taken for an old one.
+        topics = list(topics)
+        ends = self.ends(topics)
+        found = self._offsets(topics, OffsetSpec.for_timestamp(timestamp_ms))
+        return {tp: offset if offset >= 0 else ends[tp] for tp, offset in found.items()}
+
+    def topic_id(self, topic: str) -> str:
+        """The id that Kafka gave the topic when it was made: another one of the same name has another (KIP-516)."""
+        futures = self._client.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_S)
+        return str(self._result(futures[topic], f"topic {topic}").topic_id)
+
     def committed(self, group: str) -> Offsets:
         """Committed offsets of a group, where it has any; an offset in an open transaction is waited for."""
         futures = self._client.list_consumer_group_offsets(
@@ -106,14 +130,16 @@ class Admin:
         ends = self.ends({topic for topic, _ in committed})
         return {tp: max(0, ends[tp] - offset) for tp, offset in committed.items()}
 
-    def _offsets(self, topics: Iterable[str], spec: OffsetSpec) -> Offsets:
+    def _offsets(
+        self, topics: Iterable[str], spec: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
+    ) -> Offsets:
         wanted = self.partitions(topics)
         if not wanted:
             return {}
         # read_uncommitted: under read_committed `latest` would be the last stable offset, below an open transaction.
         futures = self._client.list_offsets(
             {TopicPartition(t, p): spec for t, p in wanted},
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            isolation_level=isolation,
             request_timeout=REQUEST_S,
         )
         return {
