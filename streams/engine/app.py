@@ -1,0 +1,120 @@
+"""A worker process: a Faust app whose one agent runs a chain over the batches of one source.
+
+Faust brings the agent, its supervision, timers and life cycle; its own Kafka client is switched off.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+import structlog
+from faust.app.base import BootStrategy
+
+from streams.engine.batch import BatchChannel
+from streams.engine.client import consumer_config, producer_config
+from streams.engine.handler import Handler
+from streams.engine.restore import PartitionedTable
+from streams.engine.source import Source, SourceConfig
+from streams.engine.state import KeyedState
+from streams.engine.transaction import Transaction
+from streams.errors import SystemFailure
+
+log = structlog.get_logger(__name__)
+
+EXIT_SYSTEM_FAILURE = 70
+"""Exit code of a worker that met what only a restart can repair: nothing was acknowledged. Supervisors restart it."""
+
+
+class _Boot(BootStrategy):  # type: ignore[misc]  # faust ships without usable annotations
+    enable_kafka = False  # no aiokafka consumer, producer, conductor, tables
+    enable_web = False  # metrics and health are served by a thread of their own, alive while the loop is busy
+    enable_sensors = False
+
+    def agents(self) -> Any:
+        # Services stop in reverse order: sources before agents.
+        return [*super().agents(), self.app.source]
+
+
+class BusApp(faust.App):  # type: ignore[misc]
+    BootStrategy = _Boot
+    source: Source
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """One slot of one chain. The group is the chain's name; slot and group make the transactional and instance ids."""
+
+    bootstrap: str
+    chain: str
+    slot: int
+    topics: tuple[str, ...]
+    changelog: str | None = None
+    tables: tuple[str, ...] = ()
+    max_batch: int = 2000
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a handler is built from: librdkafka's produce method, the chain's state and its partitioned tables."""
+
+    produce: Callable[..., None]
+    state: KeyedState
+    tables: dict[str, PartitionedTable]
+
+
+def group_of(chain: str) -> str:
+    return f"haihe.{chain}"
+
+
+async def _work(spec: WorkerSpec, build: Callable[[Parts], Handler]) -> int:
+    slot_id = f"{group_of(spec.chain)}.{spec.slot}"
+    transaction = Transaction(producer_config(spec.bootstrap, transactional_id=slot_id))
+    produce, changelog = transaction.produce, spec.changelog or ""
+
+    def write(partition: int, key: bytes, value: bytes | None) -> None:
+        produce(changelog, value, key, partition)
+
+    state = KeyedState(write)
+    tables = {topic: PartitionedTable(topic) for topic in spec.tables}
+    handler = build(Parts(produce, state, tables))
+    consumer = consumer_config(spec.bootstrap, group_of(spec.chain), instance=slot_id)
+    config = SourceConfig(spec.bootstrap, (*spec.topics, *spec.tables), consumer, changelog, spec.max_batch, tables)
+
+    app = BusApp(slot_id, broker="memory://", store="memory://", autodiscover=False)
+    app.source = source = Source(config, transaction, state, handler)
+
+    async def run(stream: Any) -> None:
+        async for batch in stream:
+            async with batch:
+                for _ in handler.run(batch):
+                    await asyncio.sleep(0)
+                    if batch.stale:
+                        break
+
+    app.agent(BatchChannel(app, source), name=f"{spec.chain}.agent")(run)
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await app.start()
+    stopping = asyncio.create_task(stop.wait())
+    ends: set[asyncio.Future[Any]] = {stopping, source.failure}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if source.failure.done():
+        failure = source.failure.result()
+        reason = str(failure) if isinstance(failure, SystemFailure) else repr(failure.args[:1])
+        log.error("stopping: nothing more is acknowledged", error=type(failure).__name__, reason=reason)
+        os._exit(EXIT_SYSTEM_FAILURE)  # a clean stop would commit
+    await app.stop()
+    return 0
+
+
+def work(spec: WorkerSpec, build: Callable[[Parts], Handler]) -> int:
+    """Run one slot of a chain until SIGTERM or SIGINT (0), or a failure only a restart can repair (exit 70).
+
+    `build` makes the chain's handler."""
+    return asyncio.run(_work(spec, build))
