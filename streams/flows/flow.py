@@ -18,7 +18,7 @@ S = TypeVar("S")
 
 
 class Event(NamedTuple):
-    """One event: its type (the city topic's name), its key, its fields. Timestamps are int milliseconds since 1970 UTC."""
+    """One event: its type (the city topic's name), its key, its fields. Timestamps are int ms since 1970 UTC."""
 
     type: str
     key: str
@@ -26,9 +26,9 @@ class Event(NamedTuple):
 
 
 class Outcome(NamedTuple, Generic[S]):
-    """What one call did. `state` is the whole new state (None: forget the key). A call that changed nothing and produced
-    nothing must say why in `filtered` (`no-change`, `duplicate`, `own` ...): a short fixed word, a metric label.
-    `notes` are counted, e.g. `no-residence`."""
+    """What one call did. `state` is the whole new state (None: forget the key). A call that changed nothing and
+    produced nothing must say why in `filtered` (`no-change`, `duplicate`, `own` ...): a short fixed word, used as a
+    metric label. `notes` are counted, e.g. `no-residence`."""
 
     state: S | None
     events: tuple[Event, ...] = ()
