@@ -25,7 +25,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None, *, process: bool = True) -> None:
         """`process` adds CPU, memory, open files and garbage collection of this process (Linux)."""
-        disable_created_metrics()  # a second series for every counter, that nothing here asks for
+        # A second series for every counter, that nothing here asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # unannotated in prometheus_client
         r = self.registry = registry if registry is not None else CollectorRegistry()
         if process:
             ProcessCollector(registry=r)
