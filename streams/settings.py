@@ -25,11 +25,10 @@ VARIABLES: dict[str, str] = {
     "HAIHE_SCHEMAS": "directory of the contracts (default: schemas/avro)",
     "HAIHE_LOG_FORMAT": "auto, json or pretty (default: auto, which is pretty on a terminal)",
 }
-"""Every variable that haihe reads, with what it means. Click's own completion variable is let through."""
+"""Every variable that haihe reads, with what it means."""
 
 LogFormat = Literal["auto", "json", "pretty"]
 _LOG_FORMATS: dict[str, LogFormat] = {"auto": "auto", "json": "json", "pretty": "pretty"}
-_COMPLETION = "_HAIHE_COMPLETE"
 NO_STACK = "no stack is running: start one with `haihe up` or set HAIHE_BOOTSTRAP_SERVERS"
 
 
