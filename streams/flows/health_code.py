@@ -12,8 +12,8 @@ Nothing here turns a person green by forgetting. A person's state is bounded by 
 
 Filtered: `no-change` (a negative that releases nothing and is not worth keeping), `no-evidence` (the policy gives it
 no colour), `expired` (over when it came), `duplicate` (event id, or a second correction of the same), `annulled`
-(corrected before it came), `memory-full` (a negative that cannot be trusted, see above). The note
-`memory-full` counts what went beyond a bound.
+(corrected before it came), `memory-full` (a negative that cannot be trusted, or anything that a bound made us forget
+at once). The note `memory-full` counts what went beyond a bound.
 """
 
 from collections.abc import Iterable, Mapping
@@ -219,6 +219,8 @@ class HealthCode:
         """The outcome of a call that changed the state: one event when the colour changed, none when it did not."""
         colour = after.colour if after is not None else 0
         if colour == before.colour:
+            if after is not None and replace(after, as_of=before.as_of) == before:
+                return Outcome(before, (), "memory-full")  # taken, and in the same call forgotten
             return Outcome(after)
         change: dict[str, Any] = {
             "event_id": derived_id(NAME, source, 0),

@@ -1,7 +1,7 @@
 """Runs a flow in memory, as a chain runs it on Kafka: for tests of flows, and for trying one out without a broker.
 
-It keeps the two promises that a flow relies on. Time is the greatest record timestamp so far, and timers that are due by
-then fire before the record, each with its own due time. State goes through msgpack after every call, so what a flow
+It keeps the two promises that a flow relies on. Time is the greatest record timestamp so far, and timers due by then
+fire before the record, each with its own due time. State goes through msgpack after every call, so what a flow
 keeps only in its objects is lost here as it would be there.
 """
 
