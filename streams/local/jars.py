@@ -9,11 +9,12 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from streams.errors import SystemFailure, UserError
+from streams.errors import HaiheError, SystemFailure, UserError
 from streams.settings import ROOT
 
 POM = ROOT / "deploy" / "local" / "pom.xml"
@@ -77,3 +78,11 @@ def _run_maven(maven: str, pom: Path, target: Path, env: Mapping[str, str]) -> N
         raise SystemFailure(f"Maven could not fetch Kafka and the registry (is this machine online?): {first}")
     if not list(content.glob("kafka/kafka_*.jar")) or not list(content.glob("registry/*-runner.jar")):
         raise SystemFailure(f"Maven fetched no Kafka or no registry: check {pom}")
+
+
+if __name__ == "__main__":
+    # What `make setup` runs, so that the first start needs no download.
+    try:
+        fetch(lambda text: print(text, file=sys.stderr))  # noqa: T201  # a progress line of a program of its own
+    except HaiheError as error:
+        sys.exit(f"haihe: {error}")
