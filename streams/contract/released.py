@@ -1,7 +1,7 @@
 """The schemas that `bus.policy` has released: what a schema id in a record's header may mean, and for which topic.
 
 A record's id must be one of its topic's. Registries give a re-formatted text of a schema a new id; such an id is
-recognised by its canonical form (`adopt`), or released beside the first.
+recognised by its canonical form (`same_as`), or released beside the first.
 """
 
 from collections.abc import Mapping
@@ -56,21 +56,14 @@ class Released:
             self._put(record.topic, {**self._by_topic.get(record.topic, {}), record.id: version})
         self._by_key[key] = (record.topic, record.id)
 
-    def adopt(self, schema_id: int, topic: str, schema: Schema) -> Version | None:
-        """Accept an id that is not released, because the registry says its schema is, re-formatted, one of the topic's
-        versions. None when it is not. The caller has read bus.policy to its end before."""
+    def same_as(self, topic: str, schema: Schema) -> Version | None:
+        """The topic's released version that `schema` is a re-formatted text of, None when it is none of them. For an id
+        that only the registry knows; the caller has read bus.policy to its end before."""
         try:
             form = canonical(schema)
-        except (
-            Exception
-        ):  # the registry holds what anybody put there; whatever the parser says, it is no released schema
+        except Exception:  # a registry holds what anybody put there; what the parser cannot take is not released
             return None
-        for known in self.versions(topic):
-            if known.canonical == form:
-                version = self._version(topic, known.version, schema_id, known.schema)
-                self._put(topic, {**self._by_topic[topic], schema_id: version})
-                return version
-        return None
+        return next((known for known in self.versions(topic) if known.canonical == form), None)
 
     def find(self, schema_id: int, topic: str) -> Version | None:
         """The version that the id means on this topic; None: not (yet) released for it."""
