@@ -1,0 +1,65 @@
+"""The contract of a connector: what carries events into the bus or out of it.
+
+Delivery across this edge is at-least-once, never called exactly-once: whatever takes events tells repeats by their
+`event_id`. A Source is read by one thread; a Sink is given what lies between two positions, and when it raises it is
+given the same again. The real thing and the fake in memory.py pass the same tests.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from streams.engine.record import Record
+
+T_contra = TypeVar("T_contra", contravariant=True)
+
+Positions = tuple[int, ...]
+"""The next offset of every partition, by partition number: everything below has been taken, nothing from there on."""
+
+
+class Source(Protocol):
+    """A log of ordered partitions (a Kafka topic, or a list in memory), read from its beginning.
+
+    Used by one thread at a time. Every method raises SystemFailure when the log cannot be read.
+    """
+
+    @property
+    def identity(self) -> str:
+        """8 characters that are different for another log of the same name (a topic deleted and created again)."""
+        ...
+
+    def read(self, max_records: int, timeout: float) -> Sequence[Record]:
+        """Up to `max_records` records, in order within a partition; waits at most `timeout` seconds for the first."""
+        ...
+
+    def positions(self) -> Positions:
+        """Where the next read goes on. Also moves past offsets that hold no record (transaction markers, gaps)."""
+        ...
+
+    def at_end(self) -> bool:
+        """Whether every partition has been read to its end once (to its oldest open transaction, if one is open)."""
+        ...
+
+    def ends(self) -> Positions:
+        """The offset after the last of each partition, asked of the log now. May be called from any thread."""
+        ...
+
+    def complete_from(self, since_ms: int) -> Positions:
+        """The first offset of each partition with a timestamp (ms since 1970) of at least `since_ms`, or its end.
+
+        Compaction leaves a segment alone while it holds a record younger than the topic's compaction lag, so nothing
+        is missing from there on as long as `since_ms` is not older than that lag.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Sink(Protocol[T_contra]):
+    """What takes decoded events out of the bus."""
+
+    def take(self, items: Sequence[T_contra], positions: Positions) -> None:
+        """`items` is all that lies below `positions` and was not taken before, in order within each partition.
+
+        Must not block. An exception means that nothing was taken.
+        """
+        ...

@@ -1,0 +1,139 @@
+"""The gateway's HTTP: the stream of a grid worker's alerts, and what tells a supervisor how the process is.
+
+    GET /grid-workers/{id}/alerts     server-sent events (HTML living standard, section 9.2); also desks
+    GET /metrics /healthz /readyz
+
+401 says who are you (no token, or one that is over), 403 not yours. A client that connects before the index is built
+is held until it is: an EventSource gives up for good on any answer but 200.
+"""
+
+import asyncio
+import random
+import socket
+import time
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from connectors.base import Source
+from connectors.gateway import token as tokens
+from connectors.gateway.connection import Behind, Connection
+from connectors.gateway.hub import Hub
+from connectors.gateway.place import reaches
+
+COOKIE = "haihe_token"
+SLOW_S = 20
+"""A client that does not take a write for so long is disconnected; it resumes from its last id."""
+
+_READY_S = 60
+_DEAD_PEER_MS = 30_000
+_SEND_BUFFER = 64 * 1024
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+}
+"""On every answer: nothing of it is for caches, sniffers, frames or other sites."""
+
+
+class Gate:
+    """Serves one hub. `source` answers how far the log goes; `limit` is how many streams this process can hold."""
+
+    def __init__(self, hub: Hub, source: Source, secret: bytes, limit: int) -> None:
+        self.hub = hub
+        self._source = source
+        self._secret = secret
+        self._limit = limit
+
+    def app(self) -> web.Application:
+        """The routes of the gateway, without pages."""
+        app = web.Application()
+        app.on_response_prepare.append(_headers)
+        app.router.add_get("/grid-workers/{id}/alerts", self.alerts)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        return app
+
+    def subject(self, request: web.Request) -> str | None:
+        """Who is asking, by bearer token or cookie; None when nobody we know."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            token = request.cookies.get(COOKIE, "")
+        return tokens.verify(self._secret, token.strip(), time.time())
+
+    async def alerts(self, request: web.Request) -> web.StreamResponse:
+        """The stream. `Last-Event-ID`, or else `?last_event_id=`, says where to go on."""
+        subject = self.subject(request)
+        if subject is None:
+            raise web.HTTPUnauthorized(text="a valid token is needed", headers={"WWW-Authenticate": "Bearer"})
+        if subject != request.match_info["id"]:
+            raise web.HTTPForbidden(text="these are not your alerts")
+        if len(self.hub) >= self._limit:
+            raise web.HTTPServiceUnavailable(text="this gateway is full", headers={"Retry-After": "5"})
+        try:
+            await asyncio.wait_for(self.hub.ready.wait(), _READY_S)
+        except TimeoutError:
+            raise web.HTTPServiceUnavailable(text="the index is being built", headers={"Retry-After": "5"}) from None
+        # A client that reconnects by itself sends the header; the query is then where its first connection began.
+        place = request.headers.get("Last-Event-ID") or request.query.get("last_event_id", "")
+        positions = self.hub.places.parse(place)
+        if positions is not None and not reaches(self.hub.index.positions, positions):
+            # Ahead of us: it was told by another gateway process. Beyond the log's end: told by nobody.
+            ends = await asyncio.to_thread(self._source.ends)
+            positions = positions if reaches(ends, positions) else None
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+        )
+        _tune(request)
+        await response.prepare(request)
+        connection = self.hub.join(subject, positions)
+        try:
+            await self._serve(connection, response)
+        except (Behind, TimeoutError, ConnectionError):
+            # Each means the same: this stream is over, the client resumes from its last id.
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            self.hub.leave(connection)
+        return response
+
+    async def _serve(self, connection: Connection, response: web.StreamResponse) -> None:
+        # After a restart all come back: not at the same moment.
+        await response.write(b"retry: %d\n\n" % random.randint(500, 2500))
+        while not connection.closed:
+            chunk = connection.pending()
+            if chunk:
+                async with asyncio.timeout(SLOW_S):
+                    await response.write(chunk)
+            else:
+                await connection.news()
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        if self.hub.closing:
+            return web.Response(status=503, text="stopping\n")
+        if not self.hub.ready.is_set():
+            return web.Response(status=503, text="the index is being built\n")
+        return web.Response(text="ready\n")
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        body = await asyncio.to_thread(generate_latest, self.hub.metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+
+
+def _tune(request: web.Request) -> None:
+    """Notices a peer that vanished without a word, and bounds what the kernel holds for one that reads slowly."""
+    sock = request.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MS)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)

@@ -1,0 +1,83 @@
+"""The hub: takes alerts from the feed, keeps the index, wakes those who listen. All on the event loop once it is ready;
+before that the feed's thread fills the index alone.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from connectors.base import Positions
+from connectors.gateway.alert import Alert
+from connectors.gateway.connection import Connection
+from connectors.gateway.index import Index
+from connectors.gateway.place import Places
+from streams.observe.metrics import METRICS, Metrics
+
+HEARTBEAT_S = 15
+"""Every connection says something at least this often: proxies keep it open, and idle clients' places stay young."""
+
+WINDOW_S = 23 * 3600
+"""How far back a client can resume. An hour less than the view topic's min.compaction.lag.ms of 24 h: below that
+compaction may have removed events."""
+
+_FORGET_EVERY_S = 60
+
+
+class Hub:
+    """A Sink of alerts. `ready` is set when the index holds the whole topic."""
+
+    def __init__(self, index: Index, places: Places, metrics: Metrics = METRICS) -> None:
+        self.index = index
+        self.places = places
+        self.metrics = metrics
+        self.ready = asyncio.Event()
+        self.closing = False
+        self._connections: dict[Connection, None] = {}
+
+    def take(self, items: Sequence[Alert], positions: Positions) -> None:
+        """See Sink.take. Before `ready` by the feed's thread, then only on the event loop."""
+        for inbox in self.index.apply(items, positions):
+            for listener in inbox.listeners:
+                listener.wake()
+        self.metrics.open_alerts.set(self.index.open_alerts)
+
+    def join(self, addressee: str, positions: Positions | None) -> Connection:
+        """A new connection that goes on from `positions`; afresh when they are None or no longer resumable."""
+        if positions is not None and not self.index.can_resume(positions):
+            positions = None
+        inbox = self.index.inbox(addressee)
+        connection = Connection(self.index, inbox, self.places, positions, self.metrics)
+        inbox.listeners.add(connection)
+        self._connections[connection] = None
+        self.metrics.connected_grid_workers.set(len(self._connections))
+        if self.closing:
+            connection.close()
+        return connection
+
+    def leave(self, connection: Connection) -> None:
+        """The client is gone."""
+        self._connections.pop(connection, None)
+        connection.inbox.listeners.discard(connection)
+        self.metrics.connected_grid_workers.set(len(self._connections))
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def close(self) -> None:
+        """Ends all connections: their clients resume elsewhere or later."""
+        self.closing = True
+        for connection in self._connections:
+            connection.close()
+
+    async def keep(self) -> None:
+        """Runs for ever: heartbeats, spread evenly over HEARTBEAT_S, and the index's forgetting."""
+        slot, forget_at = 0, time.monotonic() + _FORGET_EVERY_S
+        while True:
+            await asyncio.sleep(1)
+            slot = (slot + 1) % HEARTBEAT_S
+            for connection in list(self._connections)[slot::HEARTBEAT_S]:
+                connection.beat()
+            if time.monotonic() >= forget_at and self.ready.is_set():
+                forget_at = time.monotonic() + _FORGET_EVERY_S
+                self.index.mark(time.monotonic())
+                self.index.forget(time.monotonic() - WINDOW_S)

@@ -1,0 +1,76 @@
+"""The grid worker's page, and who he is. Plain files, no build: what is in static/ is what the phone gets.
+
+GET /               the page
+GET /static/...     its script, style and icon
+GET /me             {"id": "gw-000123", "demo": false} or 401
+GET /login-stub     only in a demo: sets the cookie for any id; a real login belongs to the grid app (津治通)
+"""
+
+import time
+from importlib import resources
+
+from aiohttp import web
+
+from connectors.gateway import token as tokens
+from connectors.gateway.app import COOKIE, Gate
+
+DEMO_HOURS = 12
+
+_FILES = {
+    "index.html": "text/html",
+    "page.js": "text/javascript",
+    "page.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
+
+
+class Pages:
+    """Adds the pages of `gate` to its app. `demo` opens the login without a password."""
+
+    def __init__(self, gate: Gate, secret: bytes, demo: bool) -> None:
+        self._gate = gate
+        self._secret = secret
+        self._demo = demo
+        folder = resources.files("connectors.gateway") / "static"
+        self._files = {name: (folder / name).read_bytes() for name in _FILES}
+
+    def add(self, app: web.Application) -> None:
+        """The routes of the module."""
+        app.router.add_get("/", self._page)
+        app.router.add_get("/static/{name}", self._static)
+        app.router.add_get("/me", self._me)
+        if self._demo:
+            app.router.add_get("/login-stub", self._login)
+
+    async def _page(self, request: web.Request) -> web.Response:
+        return self._file("index.html")
+
+    async def _static(self, request: web.Request) -> web.Response:
+        return self._file(request.match_info["name"])
+
+    def _file(self, name: str) -> web.Response:
+        # Looked up, never opened: no name a client sends becomes a path.
+        body = self._files.get(name)
+        if body is None:
+            raise web.HTTPNotFound(text="no such file")
+        return web.Response(body=body, content_type=_FILES[name], charset="utf-8")
+
+    async def _me(self, request: web.Request) -> web.Response:
+        subject = self._gate.subject(request)
+        return web.json_response({"id": subject, "demo": self._demo}, status=200 if subject else 401)
+
+    async def _login(self, request: web.Request) -> web.Response:
+        subject = request.query.get("id", "")
+        if not tokens.ADDRESSEE.fullmatch(subject):
+            raise web.HTTPBadRequest(text="id is gw- and 6 digits, or desk- and 2, 6 or 9 digits")
+        response = web.Response(status=303, headers={"Location": "/"})
+        seconds = DEMO_HOURS * 3600
+        response.set_cookie(
+            COOKIE,
+            tokens.sign(self._secret, subject, int(time.time()) + seconds),
+            max_age=seconds,
+            httponly=True,
+            samesite="Strict",
+            secure=request.secure,
+        )
+        return response
