@@ -73,7 +73,7 @@ class _Lazy(click.Group):
 Examples:
   haihe up                                   start Kafka, the registry, Prometheus
   haihe demo                                 play an outbreak and see it arrive
-  haihe tail health.code.changed -n 5        the first five colour changes
+  haihe tail health.code.changed             colour changes as they come
   haihe COMMAND --help                       what a command takes, with examples
 """,
 )
