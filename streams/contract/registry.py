@@ -43,26 +43,20 @@ class Registry:
         self._client: Any = None
 
     def register(self, subject: str, schema: Schema, compatibility: str = "FULL_TRANSITIVE") -> int:
-        """Register a version of a subject and return its id; the same schema again has the same id. The subject gets its
-        compatibility level with its first version, since registries start at levels of their own.
+        """Register a version of a subject and return its id; the same schema again has the same id. The subject gets
+        its compatibility level before its first version: a registry starts at its own level (Apicurio at NONE).
 
         Raises ConfigError, with the registry's words, for a schema that it refuses.
         """
         from confluent_kafka.schema_registry import Schema as Text
 
         text = Text(json.dumps(schema, ensure_ascii=False), "AVRO")
-        # Some registries (Apicurio) know no level of a subject that does not exist yet. The first version of a subject
-        # has nothing to be compatible with, so setting the level right after it is as good as before.
-        if not self._set_level(subject, compatibility):
-            schema_id = self._ask(f"refuses {subject}", "register_schema", subject, text)
-            if not self._set_level(subject, compatibility):
-                raise RegistryAway(f"the schema registry at {self._url} has lost {subject} while registering it")
-            return int(schema_id)
+        self._ask(f"refuses the level {compatibility} for {subject}", "set_compatibility", subject, compatibility)
         return int(self._ask(f"refuses {subject}", "register_schema", subject, text))
 
     def schema(self, schema_id: int) -> Schema | None:
         """The schema with this id; None when the registry says that there is none (or that it is not Avro)."""
-        found = self._ask("", "get_schema", schema_id, missing=(_NO_SUCH_SCHEMA,))
+        found = self._ask("", "get_schema", schema_id, missing=_NO_SUCH_SCHEMA)
         if found is None or found.schema_type not in (None, "AVRO"):
             return None
         try:
@@ -75,12 +69,8 @@ class Registry:
         """Return when the registry answers."""
         self._ask("", "get_subjects")
 
-    def _set_level(self, subject: str, level: str) -> bool:
-        """False when the registry knows no such subject."""
-        return self._ask("", "set_compatibility", subject, level, missing=(40401, 40408)) is not None
-
-    def _ask(self, refusal: str, method: str, *args: Any, missing: tuple[int, ...] = ()) -> Any:
-        """Call the client; None when the answer is one of the `missing` error codes."""
+    def _ask(self, refusal: str, method: str, *args: Any, missing: int = 0) -> Any:
+        """Call the client; None when the answer is the error code `missing`."""
         from confluent_kafka.schema_registry.error import SchemaRegistryError
 
         if not self._url:
@@ -88,7 +78,7 @@ class Registry:
         try:
             return getattr(self._connected(), method)(*args)
         except SchemaRegistryError as error:
-            if error.error_code in missing:
+            if error.error_code == missing:
                 return None
             if error.http_status_code in _REFUSED:
                 raise ConfigError(f"the schema registry {refusal}: {error.error_message}") from None
