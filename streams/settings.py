@@ -90,5 +90,5 @@ def _running_stack(home: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (msgspec.MsgspecError, KeyError, TypeError):
-        raise ConfigError(f"{path} is damaged: run `haihe down`, then `haihe up`") from None
+        raise ConfigError(f"{path} is damaged: delete it, then run `haihe up`") from None
     return stack if Path(f"/proc/{pid}").exists() else {}
