@@ -83,7 +83,7 @@ class Admin:
 
     def partitions(self, topics: Iterable[str]) -> list[tuple[str, int]]:
         """Every (topic, partition) of the topics named. Raises UserError for one that does not exist."""
-        known = self.topics()
+        topics, known = list(topics), self.topics()
         for topic in topics:
             if topic not in known:
                 near = difflib.get_close_matches(topic, known, 1)
