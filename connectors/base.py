@@ -46,8 +46,8 @@ class Source(Protocol):
     def complete_from(self, since_ms: int) -> Positions:
         """The first offset of each partition with a timestamp (ms since 1970) of at least `since_ms`, or its end.
 
-        Compaction leaves a segment alone while it holds a record younger than the topic's compaction lag, so nothing
-        is missing from there on as long as `since_ms` is not older than that lag.
+        Compaction stops at the first segment that holds anything, record or marker, younger than the topic's compaction
+        lag (KIP-58), so nothing is missing from there on as long as `since_ms` is not further back than that lag.
         """
         ...
 

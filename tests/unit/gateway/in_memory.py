@@ -95,7 +95,7 @@ class Gateway:
 
 @asynccontextmanager
 async def running(
-    log: MemoryLog, *, demo: bool = False, limit: int = 100, since_ms: int = 0, feeding: bool = True
+    log: MemoryLog, *, demo: bool = False, limit: int = 100, since_ms: int = 0, feeding: bool = True, port: int = 0
 ) -> AsyncIterator[Gateway]:
     """A gateway over `log`. May be entered again over the same log, as after a restart."""
     loop = asyncio.get_running_loop()
@@ -107,7 +107,7 @@ async def running(
     Pages(gate, SECRET, demo).add(app)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     failures: list[BaseException] = []
     decoder = Decoder(lambda schema_id: JsonVersion() if schema_id == SCHEMA_ID else None, lambda: None)
     feed = Feed(source, decoder, hub, loop, failures.append)
