@@ -56,11 +56,8 @@ class Reader:
                 enable_partition_eof=True,
             )
         )
-        # For the beginning Kafka's own marker is better than the number just read: retention may move in between. For
-        # the end the number is: records committed from now on must not be missed, whenever the fetch starts.
-        self._consumer.assign(
-            [TopicPartition(t, p, o if o == BEGINNING else self._positions[t, p]) for (t, p), o in wanted.items()]
-        )
+        self._unread = {tp for tp, offset in wanted.items() if offset == BEGINNING}
+        self._assign()
 
     @property
     def positions(self) -> Offsets:
@@ -130,25 +127,39 @@ class Reader:
             if message.error() is None:
                 record = _record(message)
                 self._positions[record.topic, record.partition] = record.offset + 1
+                self._unread.discard((record.topic, record.partition))
                 records.append(record)
             else:
                 self._event(message)
+        if self._stopped:
+            self._assign()  # a partition in error cannot be sought
         return records
 
     def _event(self, message: Message) -> None:
-        error = message.error()
+        error, tp = message.error(), (message.topic() or "", message.partition() or 0)
         assert error is not None
         if error.code() == KafkaError._PARTITION_EOF:
-            topic, partition, offset = message.topic(), message.partition(), message.offset()
-            if topic is not None and partition is not None and offset is not None:
-                # The offset of the end, past markers and aborted records that are never delivered.
-                self._positions[topic, partition] = max(self._positions[topic, partition], offset)
+            # The offset of the end, past markers and aborted records that are never delivered.
+            self._positions[tp] = max(self._positions[tp], message.offset() or 0)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise OutOfRange(f"{message.topic()}[{message.partition()}]: retention has passed the offset to read next")
+            self._passed(tp)
         elif error.retriable() or error.code() in _PASSING:
             _log.warning("reader: %s", error.str())
         else:
-            raise SystemFailure(f"reading {message.topic()}[{message.partition()}]: {error.str()}")
+            raise SystemFailure(f"reading {tp[0]}[{tp[1]}]: {error.str()}")
+
+    def _passed(self, tp: tuple[str, int]) -> None:
+        """Retention has passed the next offset: no loss for who asked for the beginning and has read nothing yet."""
+        if tp not in self._unread:
+            raise OutOfRange(f"{tp[0]}[{tp[1]}]: retention has passed the offset to read next")
+        self._positions[tp] = self._admin.starts([tp[0]])[tp]
+        self._stopped = True
+
+    def _assign(self) -> None:
+        """Fetch from the positions on. Numbers, never Kafka's markers: a client that has just started takes 500 ms to
+        resolve one."""
+        self._stopped = False
+        self._consumer.assign([TopicPartition(t, p, offset) for (t, p), offset in self._positions.items()])
 
 
 def _record(message: Message) -> Record:

@@ -324,6 +324,18 @@ def test_a_reader_that_retention_overtakes_fails_instead_of_skipping(kafka: InKa
             list(reader.read_to_end(30))
 
 
+def test_retention_that_moves_the_start_between_asking_and_reading_is_followed(
+    kafka: InKafka, bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(kafka, 10, kafka.other)
+    cut(bootstrap_servers, kafka.other, 6)
+    with monkeypatch.context() as stale:
+        stale.setattr(Admin, "starts", lambda self, topics: {(kafka.other, 0): 0})
+        reader = Reader(bootstrap_servers, [kafka.other])
+    with reader:
+        assert [r.offset for r in reader.read_to_end(30)] == [6, 7, 8, 9]
+
+
 def test_a_broker_that_is_away_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.engine.admin.REQUEST_S", 1.0)
     with pytest.raises(SystemFailure, match=r"127\.0\.0\.1:9 does not answer"):
