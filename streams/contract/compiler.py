@@ -148,11 +148,8 @@ class _Writer:
             self.union(schema, d, loops)
             return
         kind = schema["type"] if isinstance(schema, dict) else schema
-        if isinstance(kind, str) and kind in self.named:
+        if kind in self.named:
             self.skip(self.named[kind], d, loops)
-            return
-        if isinstance(kind, dict | list):
-            self.skip(kind, d, loops)
             return
         logical = f"{kind}-{schema['logicalType']}" if isinstance(schema, dict) and "logicalType" in schema else ""
         if logical in _LOGICAL:

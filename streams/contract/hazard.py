@@ -45,9 +45,7 @@ def _names_in(node: Any, named: dict[str, Any], top: bool = False) -> set[str]:
     if not top and node.get("name") in named:
         return {node["name"]}
     children = [node.get("items"), node.get("values"), *(field["type"] for field in node.get("fields", ()))]
-    if isinstance(node["type"], dict | list):
-        children.append(node["type"])
-    elif isinstance(node["type"], str) and node["type"] in named:
+    if node["type"] in named:
         return {node["type"]}
     return set().union(*(_names_in(child, named) for child in children if child is not None))
 
@@ -86,5 +84,3 @@ def _empty_items(node: Any, named: dict[str, Any], seen: set[str]) -> Iterator[s
     elif "fields" in node:
         for field in node["fields"]:
             yield from _empty_items(field["type"], named, seen)
-    elif isinstance(node["type"], dict | list):
-        yield from _empty_items(node["type"], named, seen)

@@ -117,8 +117,6 @@ def _type(node: Any, where: str) -> Iterator[str]:
         for inner in ("items", "values"):
             if inner in node:
                 yield from _type(node[inner], where)
-        if isinstance(kind, dict | list):
-            yield from _type(kind, where)
 
 
 def _record(node: Mapping[str, Any], where: str) -> Iterator[str]:

@@ -49,6 +49,6 @@ def inlined(node: Any, named: dict[str, Any], seen: set[str] | None = None) -> A
     for key in ("items", "values"):
         if key in out:
             out[key] = inlined(out[key], named, seen)
-    if isinstance(out["type"], dict | list) or out["type"] in named:
+    if out["type"] in named:
         out["type"] = inlined(out["type"], named, seen)
     return out
