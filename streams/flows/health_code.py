@@ -3,17 +3,23 @@
 One state a person, holding the evidence that still matters. Evidence is live while start <= now < until; a positive
 test has no end until negative tests release it, and is then kept for a while because a correction of one of those
 negatives brings it back. Corrections are remembered whether their evidence has come or not: they annul it in
-whatever order the two arrive, and when it comes a second time.
+whatever order the two arrive, and when it comes a second time. What comes very late is no evidence, and everything that
+was withdrawn or released is remembered for longer than that: so nothing comes back, and no event id is derived twice,
+because a publisher sends old events again.
 
 Nothing here turns a person green by forgetting. A person's state is bounded by the policy, and beyond a bound
   evidence     merges into one nameless piece of its colour, which lives on but can no longer be withdrawn;
   negatives    lose the oldest sample, after it had its chance to release;
   corrections  lose the oldest, and until its time would have been over no negative counts: it may be the one corrected.
 
-Filtered: `no-change` (a negative that releases nothing and is not worth keeping), `no-evidence` (the policy gives it
-no colour), `expired` (over when it came), `duplicate` (event id, or a second correction of the same), `annulled`
-(corrected before it came), `memory-full` (a negative that cannot be trusted, or anything that a bound made us forget
-at once). The note `memory-full` counts what went beyond a bound.
+Filtered
+  no-change    a negative that releases nothing and is not worth keeping
+  no-evidence  the policy gives it no colour
+  expired      over when it came, or too late
+  duplicate    its event id again, or a second correction of the same
+  annulled     corrected before it came
+  memory-full  a negative that cannot be trusted, or anything that a bound made us forget at once
+The note `memory-full` counts what went beyond a bound.
 """
 
 from collections.abc import Iterable, Mapping
@@ -60,6 +66,7 @@ class HealthCode:
         self._apart = policy.release.apart_ms
         self._clear_after = policy.release.from_ms
         self._memory = policy.memory
+        self._late = policy.memory.late_ms
 
     def step(self, state: PersonState | None, event: Event, now: int, tables: Tables) -> Outcome[PersonState]:
         """One event about one person; `now` is the chain's time in ms. Raises KeyError for an event that lacks a field
@@ -107,8 +114,8 @@ class HealthCode:
         else:
             named = value["valid_until"] if rule.ends == "source" else None
             until = start + (rule.days or 0) * DAY if named is None else named
-            if until <= now:
-                return Outcome(state, (), "expired")
+        if until <= now or start + self._late <= now:
+            return Outcome(state, (), "expired")
         piece = Evidence(id, COLOURS.index(rule.colour), start, until, until, clear_from, value["division"])
         notes: tuple[str, ...] = ()
         if state is None:
@@ -132,6 +139,8 @@ class HealthCode:
             return Outcome(state, (), "duplicate")
         if all(at < e.clear_from for e in state.evidence):
             return Outcome(state, (), "no-change")
+        if at + self._late <= now:
+            return Outcome(state, (), "expired")
         if now < state.distrust:
             return Outcome(state, (), "memory-full")
         negatives = (*state.negatives, Negative(id, at))
@@ -196,9 +205,7 @@ class HealthCode:
     ) -> PersonState | None:
         """The state at `now` with the given parts replaced and what is over left out; None when nothing is left."""
         evidence = tuple(e for e in (state.evidence if evidence is None else evidence) if e.forget > now)
-        negatives = state.negatives if negatives is None else negatives
-        if negatives and all(e.clear_from == NEVER for e in evidence):
-            negatives = ()
+        negatives = state.negatives if negatives is None else negatives  # kept while anything is: they may come again
         withdrawn = tuple(w for w in (state.withdrawn if withdrawn is None else withdrawn) if w.until > now)
         distrust = state.distrust if distrust is None else distrust
         if not evidence and not withdrawn and distrust <= now:

@@ -55,13 +55,26 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Memory(Struct, frozen=True, forbid_unknown_fields=True):
     """What a person's state may hold: times in days, sizes in pieces. Beyond a size the flow fails closed: whatever it
-    forgets can keep a person from green for longer, never make one green (see health_code)."""
+    forgets can keep a person from green for longer, never make one green (see health_code).
 
+    Evidence that comes `late_days` or more after it occurred is no evidence. That is shorter than anything withdrawn or
+    released is remembered, so a publisher that sends last quarter's tests again turns nobody red who was released."""
+
+    late_days: Days
     corrections_days: Days
     released_days: Days
     evidence: Size
     negatives: Annotated[int, Meta(ge=2, le=1000)]
     corrections: Size
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when something forgotten could come back by being sent again."""
+        if self.late_days >= min(self.corrections_days, self.released_days):
+            raise ValueError("`late_days` must be less than `corrections_days` and `released_days`")
+
+    @property
+    def late_ms(self) -> int:
+        return self.late_days * 86_400_000
 
     @property
     def corrections_ms(self) -> int:

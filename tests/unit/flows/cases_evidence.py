@@ -128,6 +128,17 @@ CASES = [
         "x expired",
     ),
     Case(
+        "a positive or a national hit that comes 28 days late is no evidence",
+        [(28, positive("p", 0)), (29, national("x", 0, "RED", 90))],
+        "",
+        "p expired, x expired",
+    ),
+    Case(
+        "a positive that comes a minute less late is",
+        [(28 - MINUTE, positive("p", 0))],
+        "28-1m RED EVIDENCE p",
+    ),
+    Case(
         "evidence out of order gives the same end as in order",
         [(6, secondary("s", 5)), (7, secondary("r", 0.5))],
         "6 ORANGE EVIDENCE s, 12 GREEN EXPIRY",

@@ -71,6 +71,18 @@ CASES = [
         "p duplicate",
     ),
     Case(
+        "a positive that is sent again when its release is forgotten turns nobody red",
+        [P, N8, N9, (40, P)],
+        "0 RED EVIDENCE p, 9 GREEN RELEASE n9",
+        "p expired",
+    ),
+    Case(
+        "a negative that comes 28 days late does not count",
+        [P, N8, (37, N9)],
+        "0 RED EVIDENCE p",
+        "n9 expired",
+    ),
+    Case(
         "a positive that arrives late is covered by negatives that released another",
         [P, N8, N9, (10, positive("q", 0.5))],
         "0 RED EVIDENCE p, 9 GREEN RELEASE n9",

@@ -158,6 +158,13 @@ def test_evidence_beyond_the_bound_still_ends_by_time_and_is_counted(small: Memo
     assert small.keys() == []
 
 
+def test_evidence_beyond_the_bound_lasts_as_long_as_the_longest_of_it(small: MemoryRunner[PersonState]) -> None:
+    send(small, close("a", 0), close("b", 1), close("c", 2), close("d", 3))
+    send(small, corrected("kc", 4, "c"), corrected("kd", 4, "d"))
+    small.advance(ms(100))
+    assert [(e.value["occurred_at"], e.value["colour"]) for e in small.events] == [(ms(0), "RED"), (ms(15), "GREEN")]
+
+
 def test_evidence_beyond_the_bound_can_no_longer_be_withdrawn(small: MemoryRunner[PersonState]) -> None:
     send(small, stayed("a", 0, "HIGH"), secondary("b", 0), secondary("c", 0), secondary("d", 1))
     send(small, *(corrected(f"k{id}", 2, id) for id in "bcd"))

@@ -45,6 +45,7 @@ def test_the_citys_policy_says_what_the_city_decided() -> None:
             "valid_until",
         ),
         ("a missing key", "  from_day: 7 ", "  # ", "from_day"),
+        ("a memory that what comes late outlives", "late_days: 28", "late_days: 30", "late_days"),
         ("a memory without a bound", "  corrections: 32\n", "", "corrections"),
     ],
 )
