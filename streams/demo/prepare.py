@@ -7,7 +7,6 @@ import rich.progress
 from rich.console import Console
 
 from streams.chains.layout import POLICY, load_layout, topics
-from streams.chains.worker import load_views
 from streams.contract.contracts import load_contracts
 from streams.contract.division import Divisions
 from streams.contract.released import Released
@@ -16,6 +15,7 @@ from streams.demo.city import CELLS, City
 from streams.demo.kept import Kept
 from streams.engine.admin import Admin
 from streams.engine.reader import Reader
+from streams.governance.grant import load_grants
 from streams.settings import Settings
 
 Encode = Callable[[str, Mapping[str, Any]], bytes]
@@ -45,7 +45,7 @@ class Schemas:
 def create_topics(settings: Settings) -> int:
     """Create what the layout, contracts and grants declare and is missing; how many that were."""
     contracts = load_contracts(settings.schemas)
-    views = tuple(view.name for view in load_views(settings, contracts))
+    views = tuple(grant.name for grant in load_grants(settings.deploy / "grants.yaml"))
     layout = load_layout(settings.deploy / "layout.yaml")
     return len(Admin(settings.bootstrap_servers).create(topics(layout, contracts, views)))
 
