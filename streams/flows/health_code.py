@@ -102,7 +102,7 @@ class HealthCode:
     def _add(self, state: PersonState | None, event: Event, rule: Rule, now: int) -> Outcome[PersonState]:
         """Evidence that the policy gives a colour."""
         value = event.value
-        id, start = value["event_id"], value["occurred_at"]
+        id, start = value["event_id"].lower(), value["occurred_at"]  # UUIDs: case is no difference (RFC 9562, 4)
         if state is not None:
             if any(w.id == id for w in state.withdrawn):
                 return Outcome(state, (), "annulled")
@@ -132,7 +132,7 @@ class HealthCode:
     def _negative(self, state: PersonState, event: Event, now: int) -> Outcome[PersonState]:
         """A negative test of a person about whom something is held."""
         value = event.value
-        id, at = value["event_id"], value["occurred_at"]
+        id, at = value["event_id"].lower(), value["occurred_at"]
         if any(w.id == id for w in state.withdrawn):
             return Outcome(state, (), "annulled")
         if any(n.id == id for n in state.negatives):
@@ -155,7 +155,7 @@ class HealthCode:
     def _correct(self, state: PersonState | None, event: Event, now: int) -> Outcome[PersonState]:
         """A correction: its evidence counts no more, whether it was here, is yet to come, or comes again."""
         value = event.value
-        target = value["corrects"]
+        id, target = value["event_id"].lower(), value["corrects"].lower()
         if state is None:
             state = PersonState(event.key, 0, now)
         elif any(w.id == target for w in state.withdrawn):
@@ -176,7 +176,6 @@ class HealthCode:
         if len(withdrawn) > self._memory.corrections:
             distrust, withdrawn, notes = max(distrust, withdrawn[0].until), withdrawn[1:], ("memory-full",)
         after = self._settle(state, now, evidence=evidence, negatives=negatives, withdrawn=withdrawn, distrust=distrust)
-        id = value["event_id"]
         outcome = self._changed(state, after, now, id, "CORRECTION", id, target, value["division"])
         return outcome._replace(notes=notes) if notes else outcome
 

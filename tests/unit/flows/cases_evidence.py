@@ -60,8 +60,8 @@ CASES = [
     Case(
         "symbols of a later schema version, read as UNKNOWN, are no evidence",
         [
-            event("health.test.result", "u", 0, result="UNKNOWN"),
-            event("health.contact.identified", "v", 0, degree="UNKNOWN"),
+            event("health.test.result", "u", 0, result="UNKNOWN", laboratory="lab"),
+            event("health.contact.identified", "v", 0, degree="UNKNOWN", case_id="case"),
             stayed("w", 0, "UNKNOWN"),
         ],
         "",

@@ -104,6 +104,12 @@ CASES = [
         "0 RED EVIDENCE c, 14 GREEN EXPIRY",
     ),
     Case(
+        "an id means the same in upper and lower case",
+        [close("ABc", 0), (0, close("abC", 0)), corrected("k", 1, "aBC")],
+        "0 RED EVIDENCE abc, 1 GREEN CORRECTION k",
+        "abC duplicate",
+    ),
+    Case(
         "a correction that overtakes its evidence annuls it",
         [corrected("k", 0, "c"), (1, close("c", 0))],
         "",
