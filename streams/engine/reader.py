@@ -5,11 +5,11 @@ watermark: transaction markers take offsets, and the records of an open transact
 become part of the log.
 """
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Self
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.engine.admin import Admin, Offsets
@@ -19,7 +19,7 @@ from streams.errors import SystemFailure
 
 __all__ = ["OutOfRange", "Reader", "Record"]
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 _PASSING = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
 """Client errors that librdkafka mends by reconnecting."""
@@ -144,7 +144,7 @@ class Reader:
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._passed(tp)
         elif error.retriable() or error.code() in _PASSING:
-            _log.warning("reader: %s", error.str())
+            _log.warning("reading goes on", topic=tp[0], partition=tp[1], error=error.str())
         else:
             raise SystemFailure(f"reading {tp[0]}[{tp[1]}]: {error.str()}")
 

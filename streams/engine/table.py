@@ -2,11 +2,12 @@
 whole in every worker (the roster). A keyed table that is large is part of a chain's state instead.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
+
+import structlog
 
 from streams.engine.admin import Admin, Offsets
 from streams.engine.client import OPEN_TRANSACTION_S
@@ -14,7 +15,7 @@ from streams.engine.reader import Reader
 from streams.engine.record import Record
 from streams.errors import SystemFailure
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class Follower:
@@ -113,7 +114,7 @@ class Follower:
             with self._moved:
                 self.failure = failure
                 self._moved.notify_all()
-            _log.error("following %s ended: %s", self._topic, failure)
+            _log.error("the following of a topic ended", topic=self._topic, reason=str(failure))
             if self._on_failure is not None:
                 self._on_failure(failure)
 
@@ -178,4 +179,9 @@ class GlobalTable:
             self._rows[key] = self._decode(record.value)
         except ValueError:
             self.rejected += 1
-            _log.warning("%s[%d]@%d is no row of the table", record.topic, record.partition, record.offset)
+            _log.warning(
+                "a record is no row of its table: the old one stays",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+            )

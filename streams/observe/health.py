@@ -59,10 +59,11 @@ class Health:
 
 
 class HealthServer(Health):
-    """Health served over HTTP from a daemon thread."""
+    """Health served over HTTP from a daemon thread, from `start` to `stop`."""
 
     def __init__(self, port: int = 0, host: str = "127.0.0.1", metrics: Metrics = METRICS) -> None:
-        """Listens at once; port 0 takes a free one. Raises OSError when the port is taken."""
+        """Takes the port at once (0: a free one), so that it is known before anything is served. Raises OSError when
+        it is taken."""
         super().__init__(metrics)
         respond = self.respond
 
@@ -81,7 +82,11 @@ class HealthServer(Health):
         self._server = ThreadingHTTPServer((host, port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    def start(self) -> Self:
+        """Serve. Called once."""
         self._thread.start()
+        return self
 
     @property
     def port(self) -> int:
@@ -89,13 +94,14 @@ class HealthServer(Health):
         return int(self._server.server_address[1])
 
     def stop(self) -> None:
-        """Stop listening; a second call does nothing."""
-        self._server.shutdown()
+        """Stop serving and give the port back; a second call does nothing."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
-        self._thread.join()
 
     def __enter__(self) -> Self:
-        return self
+        return self.start()
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
