@@ -20,6 +20,9 @@ DAY_MS = 86_400_000
 Check = Callable[[bytes, int, int, int], str | None]
 """`check(value, start, stop, received_ms)`: the reason for refusing the field between the two offsets, or None."""
 
+Judge = Callable[[Any, int], str | None]
+"""What a rule does: `judge(item, received_ms)`, the item being a string's UTF-8 bytes or a number; reason or None."""
+
 
 class Rule(NamedTuple):
     """A rule as event.yaml has it. `argument` is None for a rule that takes none."""
@@ -33,7 +36,7 @@ class Kind(NamedTuple):
 
     type: str
     takes: Callable[[Any], bool]
-    make: Callable[[Any, Divisions], Check]
+    make: Callable[[Any, Divisions], Judge]
 
 
 def _nothing(argument: Any) -> bool:
@@ -52,88 +55,87 @@ def _words(argument: Any) -> bool:
     return isinstance(argument, list) and bool(argument) and all(isinstance(x, str) for x in argument)
 
 
-def _person(_: Any, __: Divisions) -> Check:
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        return None if valid_person_id(text(v, start, stop)) else "check-character"
+def _person(_: Any, __: Divisions) -> Judge:
+    def judge(item: Any, received_ms: int) -> str | None:
+        return None if valid_person_id(item) else "check-character"
 
-    return check
-
-
-def _organisation(_: Any, __: Divisions) -> Check:
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        return None if valid_organisation_id(text(v, start, stop)) else "check-character"
-
-    return check
+    return judge
 
 
-def _division(_: Any, divisions: Divisions) -> Check:
+def _organisation(_: Any, __: Divisions) -> Judge:
+    def judge(item: Any, received_ms: int) -> str | None:
+        return None if valid_organisation_id(item) else "check-character"
+
+    return judge
+
+
+def _division(_: Any, divisions: Divisions) -> Judge:
     codes = divisions.codes
 
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        return None if text(v, start, stop) in codes else "unknown-division"
+    def judge(item: Any, received_ms: int) -> str | None:
+        return None if item in codes else "unknown-division"
 
-    return check
+    return judge
 
 
-def _cell(_: Any, divisions: Divisions) -> Check:
+def _cell(_: Any, divisions: Divisions) -> Judge:
     codes = divisions.codes
 
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        cell = text(v, start, stop)
-        known = len(cell) == CELL and cell[12:].isdigit() and cell[:12] in codes
+    def judge(item: Any, received_ms: int) -> str | None:
+        known = len(item) == CELL and item[12:].isdigit() and item[:12] in codes
         return None if known else "unknown-division"
 
-    return check
+    return judge
 
 
-def _division_or_cell(argument: Any, divisions: Divisions) -> Check:
+def _division_or_cell(argument: Any, divisions: Divisions) -> Judge:
     division, cell = _division(argument, divisions), _cell(argument, divisions)
 
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        return division(v, start, stop, received_ms) and cell(v, start, stop, received_ms)
+    def judge(item: Any, received_ms: int) -> str | None:
+        return division(item, received_ms) and cell(item, received_ms)
 
-    return check
-
-
-def _not_in_the_future(_: Any, __: Divisions) -> Check:
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        return "in-the-future" if number(v, start) > received_ms + CLOCK_SKEW_MS else None
-
-    return check
+    return judge
 
 
-def _not_older_than(days: Any, _: Divisions) -> Check:
+def _not_in_the_future(_: Any, __: Divisions) -> Judge:
+    def judge(item: Any, received_ms: int) -> str | None:
+        return "in-the-future" if item > received_ms + CLOCK_SKEW_MS else None
+
+    return judge
+
+
+def _not_older_than(days: Any, _: Divisions) -> Judge:
     span = days * DAY_MS
 
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        return "too-old" if number(v, start) < received_ms - span else None
+    def judge(item: Any, received_ms: int) -> str | None:
+        return "too-old" if item < received_ms - span else None
 
-    return check
-
-
-def _not_empty(_: Any, __: Divisions) -> Check:
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        return None if text(v, start, stop).strip() else "missing"
-
-    return check
+    return judge
 
 
-def _range(bounds: Any, _: Divisions) -> Check:
+def _not_empty(_: Any, __: Divisions) -> Judge:
+    def judge(item: Any, received_ms: int) -> str | None:
+        return None if item.strip() else "missing"
+
+    return judge
+
+
+def _range(bounds: Any, _: Divisions) -> Judge:
     least, most = bounds
 
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        return None if least <= number(v, start) <= most else "range"
+    def judge(item: Any, received_ms: int) -> str | None:
+        return None if least <= item <= most else "range"
 
-    return check
+    return judge
 
 
-def _one_of(words: Any, _: Divisions) -> Check:
+def _one_of(words: Any, _: Divisions) -> Judge:
     allowed = frozenset(word.encode() for word in words)
 
-    def check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        return None if text(v, start, stop) in allowed else "range"
+    def judge(item: Any, received_ms: int) -> str | None:
+        return None if item in allowed else "range"
 
-    return check
+    return judge
 
 
 RULES: dict[str, Kind] = {
@@ -177,16 +179,18 @@ def fits(rule: Rule, field_type: Any) -> bool:
 
 def compile_check(rules: Sequence[Rule], field_type: Any, divisions: Divisions) -> Check:
     """One check for all of a field's rules; null passes. The field's type must fit them (`fits`)."""
-    checks = [RULES[rule.name].make(rule.argument, divisions) for rule in rules]
-    _, branch = _payload(field_type)
+    judges = [RULES[rule.name].make(rule.argument, divisions) for rule in rules]
+    payload_type, branch = _payload(field_type)
+    is_text = (payload_type["type"] if isinstance(payload_type, dict) else payload_type) == "string"
+    only = judges[0] if len(judges) == 1 else _every(judges)
 
-    def every(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
-        for check in checks:
-            if reason := check(v, start, stop, received_ms):
-                return reason
-        return None
+    def text_check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
+        return only(text(v, start, stop), received_ms)
 
-    inner = checks[0] if len(checks) == 1 else every
+    def number_check(v: bytes, start: int, stop: int, received_ms: int) -> str | None:
+        return only(number(v, start), received_ms)
+
+    inner = text_check if is_text else number_check
     if branch is None:
         return inner
 
@@ -195,6 +199,16 @@ def compile_check(rules: Sequence[Rule], field_type: Any, divisions: Divisions) 
         return None if payload is None else inner(v, payload, stop, received_ms)
 
     return nullable
+
+
+def _every(judges: Sequence[Judge]) -> Judge:
+    def judge(item: Any, received_ms: int) -> str | None:
+        for one in judges:
+            if reason := one(item, received_ms):
+                return reason
+        return None
+
+    return judge
 
 
 def payload_start(v: bytes, start: int, branch: int) -> int | None:

@@ -77,6 +77,7 @@ def test_a_named_type_may_be_used_again_by_name() -> None:
         ("int", varint(1, at_least=6), "bad-number"),
         ("long", varint(1, at_least=11), "bad-number"),
         ("long", b"\xff" * 9 + b"\x02", "bad-number"),
+        (MILLIS, b"\x80" * 9 + b"\x02", "bad-number"),
         (ENUM, varint(-1), "bad-enum"),
         (["null", "long"], varint(-2), "bad-union"),
         (UUID, varint(32) + AN_ID.replace("-", "").encode(), "bad-uuid"),

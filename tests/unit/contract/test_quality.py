@@ -60,7 +60,7 @@ def test_a_rule_accepts_and_refuses_with_its_word(rule: Rule, type_: Any, item: 
 
 
 def test_the_table_above_tries_every_rule_there_is() -> None:
-    cases = test_a_rule_accepts_and_refuses_with_its_word.pytestmark[0].args[1]  # type: ignore[attr-defined]  # pytest's
+    cases = test_a_rule_accepts_and_refuses_with_its_word.pytestmark[0].args[1]
     assert {case[0].name for case in cases} == set(RULES)
 
 
