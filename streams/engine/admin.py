@@ -19,6 +19,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
@@ -109,6 +110,13 @@ class Admin:
         ends = self.ends(topics)
         found = self._offsets(topics, OffsetSpec.for_timestamp(timestamp_ms))
         return {tp: offset if offset >= 0 else ends[tp] for tp, offset in found.items()}
+
+    def config(self, topic: str) -> dict[str, str]:
+        """The topic's settings as they are in force, by Kafka's names."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        futures = self._client.describe_configs([resource], request_timeout=REQUEST_S)
+        found = self._result(futures[resource], f"settings of topic {topic}")
+        return {name: entry.value for name, entry in found.items() if entry.value is not None}
 
     def topic_id(self, topic: str) -> str:
         """The id that Kafka gave the topic when it was made: another one of the same name has another (KIP-516)."""
