@@ -35,19 +35,23 @@ class Source(Protocol):
         """Where the next read goes on. Also moves past offsets that hold no record (transaction markers, gaps)."""
         ...
 
-    def at_end(self) -> bool:
-        """Whether every partition has been read to its end once (to its oldest open transaction, if one is open)."""
-        ...
-
     def ends(self) -> Positions:
         """The offset after the last of each partition, asked of the log now. May be called from any thread."""
+        ...
+
+    def readable_ends(self) -> Positions:
+        """As `ends`, but no further than the oldest open transaction: what read() can get to by now."""
+        ...
+
+    def keeps_ms(self) -> int | None:
+        """For how long the log keeps every record whole, in ms; None: for ever."""
         ...
 
     def complete_from(self, since_ms: int) -> Positions:
         """The first offset of each partition with a timestamp (ms since 1970) of at least `since_ms`, or its end.
 
         Compaction stops at the first segment that holds anything, record or marker, younger than the topic's compaction
-        lag (KIP-58), so nothing is missing from there on as long as `since_ms` is not further back than that lag.
+        lag (KIP-58), so nothing is missing from there on as long as `since_ms` is not further back than keeps_ms.
         """
         ...
 

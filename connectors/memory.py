@@ -18,6 +18,7 @@ class MemoryLog:
 
     def __init__(self, topic: str = "memory", partitions: int = 1, identity: str = "memory00") -> None:
         self.topic = topic
+        self.keeps_ms: int | None = None
         self.identity = identity
         self.broken: str | None = None
         self._partitions: list[list[Record]] = [[] for _ in range(partitions)]
@@ -109,11 +110,14 @@ class MemorySource:
     def positions(self) -> Positions:
         return self._positions
 
-    def at_end(self) -> bool:
-        return all(map(int.__ge__, self._positions, self._log.ends()))
-
     def ends(self) -> Positions:
         return self._log.ends()
+
+    def readable_ends(self) -> Positions:
+        return self._log.ends()
+
+    def keeps_ms(self) -> int | None:
+        return self._log.keeps_ms
 
     def complete_from(self, since_ms: int) -> Positions:
         return self._log.offsets_at(since_ms)

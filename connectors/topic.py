@@ -34,14 +34,22 @@ class TopicSource:
         """See Source.positions."""
         return self._ordered(self._reader.positions)
 
-    def at_end(self) -> bool:
-        """See Source.at_end. Asks the broker."""
-        ends = self._ordered(self._admin.stable_ends([self._topic]))
-        return all(map(int.__ge__, self.positions(), ends))
-
     def ends(self) -> Positions:
         """See Source.ends."""
         return self._ordered(self._admin.ends([self._topic]))
+
+    def readable_ends(self) -> Positions:
+        """See Source.readable_ends."""
+        return self._ordered(self._admin.stable_ends([self._topic]))
+
+    def keeps_ms(self) -> int | None:
+        """See Source.keeps_ms: the compaction lag or the retention, as the topic's cleanup policy says."""
+        config = self._admin.config(self._topic)
+        policies = config["cleanup.policy"].split(",")
+        kept = [int(config["min.compaction.lag.ms"])] if "compact" in policies else []
+        if "delete" in policies and (retention := int(config["retention.ms"])) >= 0:
+            kept.append(retention)
+        return min(kept, default=None)
 
     def complete_from(self, since_ms: int) -> Positions:
         """See Source.complete_from."""

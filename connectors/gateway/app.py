@@ -20,6 +20,7 @@ from connectors.gateway import token as tokens
 from connectors.gateway.connection import Behind, Connection
 from connectors.gateway.hub import Hub
 from connectors.gateway.place import reaches
+from streams.errors import SystemFailure
 
 COOKIE = "haihe_token"
 SLOW_S = 20
@@ -83,7 +84,10 @@ class Gate:
         positions = self.hub.places.parse(place)
         if positions is not None and not reaches(self.hub.index.positions, positions):
             # Ahead of us: it was told by another gateway process. Beyond the log's end: told by nobody.
-            ends = await asyncio.to_thread(self._source.ends)
+            try:
+                ends = await asyncio.to_thread(self._source.ends)
+            except SystemFailure:
+                raise web.HTTPServiceUnavailable(text="the log does not answer", headers={"Retry-After": "5"}) from None
             positions = positions if reaches(ends, positions) else None
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}

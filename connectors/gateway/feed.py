@@ -15,6 +15,7 @@ import structlog
 from connectors.base import Positions, Source
 from connectors.gateway.alert import Alert, Decoder
 from connectors.gateway.hub import Hub
+from connectors.gateway.place import reaches
 from streams.engine.record import Record
 from streams.errors import Rejection
 
@@ -63,13 +64,12 @@ class Feed:
 
     def _load(self) -> None:
         began, alerts = time.monotonic(), 0
-        while not self._stop.is_set():
-            records = self._source.read(_MAX_RECORDS, _WAIT_S)
-            batch = self._decode(records)
+        # The end as of now: while the city is busy there is always one more record.
+        end = self._source.readable_ends()
+        while not self._stop.is_set() and not reaches(self._source.positions(), end):
+            batch = self._decode(self._source.read(_MAX_RECORDS, _WAIT_S))
             alerts += len(batch)
             self._hub.take(batch, self._source.positions())
-            if not records and self._source.at_end():
-                break
         _log.info(
             "index built", alerts=alerts, open=self._hub.index.open_alerts, seconds=round(time.monotonic() - began, 2)
         )

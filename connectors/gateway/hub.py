@@ -17,10 +17,17 @@ HEARTBEAT_S = 15
 """Every connection says something at least this often: proxies keep it open, and idle clients' places stay young."""
 
 WINDOW_S = 23 * 3600
-"""How far back a client can resume. An hour less than the view topic's min.compaction.lag.ms of 24 h: below that
-compaction may have removed events."""
+"""How far back a client can resume at most, to bound the index's memory."""
+
+MARGIN_S = 3600
+"""How much sooner than the log may drop records (24 h for views) we no longer count on them: loading takes time."""
 
 _FORGET_EVERY_S = 60
+
+
+def window_ms(keeps_ms: int | None) -> int:
+    """How far back clients can resume after a restart, in ms, from a log that keeps everything for `keeps_ms`."""
+    return WINDOW_S * 1000 if keeps_ms is None else max(0, min(WINDOW_S * 1000, keeps_ms - MARGIN_S * 1000))
 
 
 class Hub:
@@ -32,7 +39,9 @@ class Hub:
         self.metrics = metrics
         self.ready = asyncio.Event()
         self.closing = False
-        self._connections: dict[Connection, None] = {}
+        self._connections: dict[Connection, set[Connection]] = {}
+        # One set for each second of the heartbeat's round; a connection stays in the one it joined.
+        self._rounds: list[set[Connection]] = [set() for _ in range(HEARTBEAT_S)]
 
     def take(self, items: Sequence[Alert], positions: Positions) -> None:
         """See Sink.take. Before `ready` by the feed's thread, then only on the event loop."""
@@ -48,7 +57,9 @@ class Hub:
         inbox = self.index.inbox(addressee)
         connection = Connection(self.index, inbox, self.places, positions, self.metrics)
         inbox.listeners.add(connection)
-        self._connections[connection] = None
+        turn = min(self._rounds, key=len)
+        turn.add(connection)
+        self._connections[connection] = turn
         self.metrics.connected_grid_workers.set(len(self._connections))
         if self.closing:
             connection.close()
@@ -56,7 +67,7 @@ class Hub:
 
     def leave(self, connection: Connection) -> None:
         """The client is gone."""
-        self._connections.pop(connection, None)
+        self._connections.pop(connection).discard(connection)
         connection.inbox.listeners.discard(connection)
         self.metrics.connected_grid_workers.set(len(self._connections))
 
@@ -71,11 +82,11 @@ class Hub:
 
     async def keep(self) -> None:
         """Runs for ever: heartbeats, spread evenly over HEARTBEAT_S, and the index's forgetting."""
-        slot, forget_at = 0, time.monotonic() + _FORGET_EVERY_S
+        second, forget_at = 0, time.monotonic() + _FORGET_EVERY_S
         while True:
             await asyncio.sleep(1)
-            slot = (slot + 1) % HEARTBEAT_S
-            for connection in list(self._connections)[slot::HEARTBEAT_S]:
+            second += 1
+            for connection in self._rounds[second % HEARTBEAT_S]:
                 connection.beat()
             if time.monotonic() >= forget_at and self.ready.is_set():
                 forget_at = time.monotonic() + _FORGET_EVERY_S

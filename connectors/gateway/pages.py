@@ -60,7 +60,9 @@ class Pages:
         return web.json_response({"id": subject, "demo": self._demo}, status=200 if subject else 401)
 
     async def _login(self, request: web.Request) -> web.Response:
-        subject = request.query.get("id", "")
+        subject = request.query.get("id")
+        if subject is None:
+            return web.Response(status=303, headers={"Location": "/"})  # the page asks for the id
         if not tokens.ADDRESSEE.fullmatch(subject):
             raise web.HTTPBadRequest(text="id is gw- and 6 digits, or desk- and 2, 6 or 9 digits")
         response = web.Response(status=303, headers={"Location": "/"})

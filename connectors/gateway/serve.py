@@ -15,7 +15,7 @@ from connectors.base import Source
 from connectors.gateway.alert import Decoder
 from connectors.gateway.app import Gate
 from connectors.gateway.feed import Feed
-from connectors.gateway.hub import WINDOW_S, Hub
+from connectors.gateway.hub import Hub, window_ms
 from connectors.gateway.index import Index
 from connectors.gateway.pages import Pages
 from connectors.gateway.place import Places
@@ -56,7 +56,8 @@ async def serve(source: Source, decoder: Decoder, secret: bytes, listen: Listen,
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    floor = await asyncio.to_thread(source.complete_from, int((clock() - WINDOW_S) * 1000))
+    window = window_ms(await asyncio.to_thread(source.keeps_ms))
+    floor = await asyncio.to_thread(source.complete_from, int(clock() * 1000) - window)
     hub = Hub(Index(floor), Places(source.identity, len(floor)))
     gate = Gate(hub, source, secret, limit=_raise_file_limit() - _SPARE_FILES)
     app = gate.app()
@@ -69,7 +70,9 @@ async def serve(source: Source, decoder: Decoder, secret: bytes, listen: Listen,
     try:
         port = await _listen(runner, listen)
         feed.start()
-        _log.info("gateway listens", address=f"http://{listen.host}:{port}", demo=listen.demo)
+        _log.info(
+            "gateway listens", address=f"http://{listen.host}:{port}", demo=listen.demo, resumable_s=window // 1000
+        )
         await over
     except (HaiheError, asyncio.CancelledError):
         raise

@@ -1,5 +1,6 @@
 """A source in memory keeps the promises of a Kafka topic: one suite over both."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -56,12 +57,20 @@ class OnKafka:
         self._producer.begin_transaction()
         self._producer.produce(self._topic, value, key, partition, timestamp=timestamp)
         self._producer.commit_transaction(30)
+        self._settled()
 
     def aborted(self, partition: int) -> None:
         self._producer.begin_transaction()
         self._producer.produce(self._topic, b"never", b"never", partition, timestamp=5000)
         self._producer.flush(30)
         self._producer.abort_transaction(30)
+        self._settled()
+
+    def _settled(self) -> None:
+        """The coordinator answers before the markers are on the partitions."""
+        admin = Admin(self._bootstrap)
+        while admin.stable_ends([self._topic]) != admin.ends([self._topic]):
+            time.sleep(0.01)
 
     def source(self) -> Source:
         return TopicSource(self._bootstrap, self._topic)
@@ -89,11 +98,10 @@ def opened(log: Log) -> Iterator[Callable[[], Source]]:
 
 def read_to_end(source: Source) -> list[Record]:
     records: list[Record] = []
-    while True:
-        some = source.read(3, 0.2)
-        records += some
-        if not some and source.at_end():
-            return records
+    end = source.readable_ends()
+    while any(map(int.__lt__, source.positions(), end)):
+        records += source.read(3, 0.2)
+    return records
 
 
 def test_records_come_from_the_beginning_in_order_within_a_partition(log: Log, opened: Callable[[], Source]) -> None:
@@ -161,3 +169,41 @@ def test_two_sources_of_one_log_have_the_same_identity_and_another_log_another(
 def test_a_topic_that_does_not_exist_is_the_users_mistake(bootstrap_servers: str) -> None:
     with pytest.raises(UserError, match="does not exist"):
         TopicSource(bootstrap_servers, "to.nobody.nothing")
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("config", "keeps"),
+    [
+        ({"cleanup.policy": "compact", "min.compaction.lag.ms": "86400000"}, 86_400_000),
+        ({"cleanup.policy": "compact"}, 0),
+        ({"cleanup.policy": "delete", "retention.ms": "1000"}, 1000),
+        ({"cleanup.policy": "delete", "retention.ms": "-1"}, None),
+    ],
+)
+def test_how_long_a_topic_keeps_everything_follows_from_its_settings(
+    bootstrap_servers: str, unique: str, config: dict[str, str], keeps: int | None
+) -> None:
+    Admin(bootstrap_servers).create([TopicSpec(unique, 1, config)])
+    source = TopicSource(bootstrap_servers, unique)
+    assert source.keeps_ms() == keeps
+    source.close()
+
+
+@pytest.mark.kafka
+def test_an_open_transaction_ends_what_can_be_read_but_not_what_there_is(bootstrap_servers: str, unique: str) -> None:
+    """A worker that was killed in the middle must not keep a gateway from being ready."""
+    Admin(bootstrap_servers).create([TopicSpec(unique, 1)])
+    producer = Producer(producer_config(bootstrap_servers, transactional_id=unique))
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(unique, b"maybe", b"k")
+    producer.flush(30)
+    source = TopicSource(bootstrap_servers, unique)
+    assert (source.readable_ends(), source.ends()) == ((0,), (1,))
+    producer.commit_transaction(30)
+    records: list[Record] = []
+    while not records:
+        records += source.read(10, 1)
+    assert [record.value for record in records] == [b"maybe"]
+    source.close()

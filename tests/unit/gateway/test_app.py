@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientPayloadError, ClientSession
 
 from connectors.gateway.token import sign
 from connectors.memory import MemoryLog
@@ -164,6 +164,24 @@ async def test_a_client_that_reads_nothing_delays_nobody() -> None:
         gateway.write(0, event(1000, alert="quick", addressee="gw-000002"))
         assert await quick.event_ids(1) == ["e1000"]
         assert await slow.event_ids(101) == ["reset"] + [f"e{number}" for number in range(100)]
+
+
+async def test_a_client_that_never_reads_is_disconnected_and_resumes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.gateway.app.SLOW_S", 0.2)
+    async with running(MemoryLog()) as gateway, ClientSession(read_bufsize=1024) as session:
+        stuck = await listen(gateway, session, gateway.hub.places.text((0,)))
+        for number in range(200):
+            gateway.write(0, event(number, alert=f"a{number}") | {"address": "x" * 100_000})
+        await until(lambda: gateway.hub.index.events == 200)
+        await until(lambda: len(gateway.hub) == 0)
+        got = []
+        with pytest.raises(ClientPayloadError):
+            while True:
+                got += await stuck.event_ids(1)
+        monkeypatch.undo()
+        resumed = await listen(gateway, session, stuck.last_id)
+        got += await resumed.event_ids(200 - len(got))
+        assert got == [f"e{number}" for number in range(200)]
 
 
 async def test_metrics_count_connections_open_alerts_and_events() -> None:
