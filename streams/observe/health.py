@@ -58,6 +58,13 @@ class Health:
         return Response(404, _TEXT, b"try /metrics, /healthz or /readyz\n")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Somebody hung up in the middle of an answer: no reason for a traceback on stderr."""
+
+
 class HealthServer(Health):
     """Health served over HTTP from a daemon thread, from `start` to `stop`."""
 
@@ -79,8 +86,7 @@ class HealthServer(Health):
             def log_message(self, format: str, *args: object) -> None:
                 """A scrape every few seconds is no news."""
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server((host, port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     def start(self) -> Self:

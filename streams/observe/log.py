@@ -62,7 +62,7 @@ def configure(format: Format = "auto", *, level: str = "INFO", stream: TextIO | 
         if pretty
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
-    handler = logging.StreamHandler(out)
+    handler = _Handler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -96,6 +96,16 @@ def configure(format: Format = "auto", *, level: str = "INFO", stream: TextIO | 
     )
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """A line that cannot be formatted is told by its logger: the standard library would print its arguments."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        exc = sys.exc_info()[1]
+        if not isinstance(exc, OSError):  # a closed pipe: there is nobody to tell
+            place = f"{record.name} ({record.filename}:{record.lineno})"
+            self.stream.write(f"a log line of {place} could not be formatted: {type(exc).__name__}\n")
 
 
 def add_exception(logger: object, method: str, event: MutableMapping[str, Any]) -> EventDict:

@@ -135,6 +135,14 @@ def test_a_person_id_in_any_field_or_message_is_redacted() -> None:
     assert out.getvalue().count("[id]") == 4
 
 
+def test_a_line_that_cannot_be_formatted_is_told_without_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    out = io.StringIO()
+    log.configure("json", stream=out)
+    logging.getLogger("aiohttp").info("%d", "张三")
+    told = out.getvalue() + capsys.readouterr().err
+    assert "could not be formatted" in told and "aiohttp" in told and "张三" not in told
+
+
 def test_uncaught_exceptions_are_lines_like_any_other() -> None:
     out = io.StringIO()
     log.configure("json", stream=out)
