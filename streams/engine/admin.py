@@ -30,6 +30,14 @@ Offsets = dict[tuple[str, int], int]
 """An offset for each (topic, partition)."""
 
 
+_LEADERLESS = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
+"""Passing answers of a broker to whom a partition has just come."""
+
+
 class TopicSpec(NamedTuple):
     """A topic as it must be. `config` holds topic settings by Kafka's names (`cleanup.policy` ...), values as text.
     The replication factor is the cluster's default."""
@@ -144,16 +152,22 @@ class Admin:
         wanted = self.partitions(topics)
         if not wanted:
             return {}
-        # read_uncommitted: under read_committed `latest` would be the last stable offset, below an open transaction.
-        futures = self._client.list_offsets(
-            {TopicPartition(t, p): spec for t, p in wanted},
-            isolation_level=isolation,
-            request_timeout=REQUEST_S,
-        )
-        return {
-            (tp.topic, tp.partition): self._result(future, f"offsets of {tp.topic}[{tp.partition}]").offset
-            for tp, future in futures.items()
-        }
+        left = {TopicPartition(t, p): spec for t, p in wanted}
+        found: Offsets = {}
+        end = time.monotonic() + REQUEST_S
+        while left:
+            futures = self._client.list_offsets(left, isolation_level=isolation, request_timeout=REQUEST_S)
+            left = {}
+            for tp, future in futures.items():
+                try:
+                    found[tp.topic, tp.partition] = future.result().offset
+                except KafkaException as exc:
+                    if exc.args[0].code() not in _LEADERLESS or time.monotonic() > end:
+                        raise SystemFailure(f"offsets of {tp.topic}[{tp.partition}]: {exc.args[0].str()}") from exc
+                    left[TopicPartition(tp.topic, tp.partition)] = spec
+            if left:
+                time.sleep(0.05)  # a leader's change has no event to wait for
+        return found
 
     def _metadata(self) -> dict[str, Any]:
         try:
