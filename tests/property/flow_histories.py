@@ -6,6 +6,7 @@ through the whole history again.
 
 from typing import Any, NamedTuple
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from streams.flows.flow import Event
@@ -27,6 +28,11 @@ DECIDES = {
     "health.area.stayed": "risk",
     "health.national.checked": "colour",
 }
+
+
+def examples(count: int) -> settings:
+    """How many examples; no verdict on how long they take, which on a busy machine says nothing about the flow."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Arrival(NamedTuple):

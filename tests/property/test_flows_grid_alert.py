@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from flow_histories import DAY, Arrival, histories
-from hypothesis import given, settings
+from flow_histories import DAY, Arrival, examples, histories
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.flows import grid_alert, health_code, policy
@@ -49,7 +49,7 @@ def alerts(history: list[Arrival], cities: list[tuple[Any, Any]]) -> tuple[list[
 
 
 @given(histories(PERSON), st.lists(st.tuples(homes, rosters), min_size=1, max_size=5))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_every_episode_is_one_alert_that_ends_in_one_retraction_to_whoever_was_told(
     history: list[Arrival], cities: list[tuple[Any, Any]]
 ) -> None:
@@ -73,7 +73,7 @@ def test_every_episode_is_one_alert_that_ends_in_one_retraction_to_whoever_was_t
 
 
 @given(histories(PERSON), st.lists(st.tuples(homes, rosters), min_size=1, max_size=5))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_an_address_is_told_only_to_the_cell_it_is_in_or_to_a_desk_that_had_none(
     history: list[Arrival], cities: list[tuple[Any, Any]]
 ) -> None:
@@ -82,7 +82,7 @@ def test_an_address_is_told_only_to_the_cell_it_is_in_or_to_a_desk_that_had_none
 
 
 @given(histories(PERSON), st.lists(st.tuples(homes, rosters), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_replaying_gives_the_same_alerts_with_the_same_ids(
     history: list[Arrival], cities: list[tuple[Any, Any]]
 ) -> None:

@@ -4,8 +4,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import msgspec
-from flow_histories import DAY, START, Arrival, colour_of, greenest, histories
-from hypothesis import given, settings
+from flow_histories import DAY, START, Arrival, colour_of, examples, greenest, histories
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.flows import health_code, policy
@@ -45,7 +45,7 @@ def instants(history: list[Arrival], events: list[Event]) -> list[int]:
 
 
 @given(histories())
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_the_colour_always_equals_a_recomputation_from_the_surviving_evidence(history: list[Arrival]) -> None:
     runner = run(history)
     runner.advance(history[-1].at + 120 * DAY)
@@ -54,7 +54,7 @@ def test_the_colour_always_equals_a_recomputation_from_the_surviving_evidence(hi
 
 
 @given(histories(), st.integers(1, 3), st.integers(2, 3), st.integers(1, 3))
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_nobody_turns_green_because_something_was_forgotten(
     history: list[Arrival], evidence: int, negatives: int, corrections: int
 ) -> None:
@@ -66,7 +66,7 @@ def test_nobody_turns_green_because_something_was_forgotten(
 
 
 @given(st.tuples(*(histories(person, 12) for person in PEOPLE)))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_interleaving_different_people_changes_nothing(several: tuple[list[Arrival], ...]) -> None:
     together = run(sorted((a for history in several for a in history), key=lambda a: a.at))
     end = max(a.at for history in several for a in history) + 120 * DAY
@@ -79,13 +79,13 @@ def test_interleaving_different_people_changes_nothing(several: tuple[list[Arriv
 
 
 @given(histories())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_replaying_gives_the_same_events_with_the_same_ids(history: list[Arrival]) -> None:
     assert run(history).events == run(history).events
 
 
 @given(histories(), st.data())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_restart_anywhere_changes_nothing(history: list[Arrival], data: st.DataObject) -> None:
     """All that counts is in the state: a new process that takes it over goes on as the old one would have."""
     cut = data.draw(st.integers(0, len(history)))
@@ -97,7 +97,7 @@ def test_a_restart_anywhere_changes_nothing(history: list[Arrival], data: st.Dat
 
 
 @given(histories())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_no_event_id_is_used_twice(history: list[Arrival]) -> None:
     runner = run(history)
     runner.advance(history[-1].at + 120 * DAY)
@@ -106,7 +106,7 @@ def test_no_event_id_is_used_twice(history: list[Arrival]) -> None:
 
 
 @given(histories())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_each_change_starts_from_the_colour_of_the_one_before(history: list[Arrival]) -> None:
     events = run(history).events
     colours = ["GREEN", *(e.value["colour"] for e in events)]
@@ -115,7 +115,7 @@ def test_each_change_starts_from_the_colour_of_the_one_before(history: list[Arri
 
 
 @given(histories())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_when_all_is_over_nothing_is_held_and_the_last_colour_is_green(history: list[Arrival]) -> None:
     """Two negatives, late enough, release what is left; then everything is over within the memory's time."""
     runner = run(history)
@@ -129,7 +129,7 @@ def test_when_all_is_over_nothing_is_held_and_the_last_colour_is_green(history: 
 
 
 @given(histories())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_valid_until_is_kept_when_nothing_else_arrives(history: list[Arrival]) -> None:
     runner = MemoryRunner(FLOW)
     for at, event in history:
