@@ -6,6 +6,7 @@ goes wrong ends the process, which reads again.
 """
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -54,26 +55,32 @@ class Feed:
 
     def _run(self) -> None:
         try:
-            self._load()
-            self._follow()
+            if self._load():
+                self._follow()
         except BaseException as error:
             # Also a MemoryError or a bug in here: a gateway that no longer reads must not look alive.
             self._post(self._failed, error)
         finally:
             self._source.close()
 
-    def _load(self) -> None:
+    def _load(self) -> bool:
+        """Whether the index is whole (False: told to stop before it was)."""
         began, alerts = time.monotonic(), 0
         # The end as of now: while the city is busy there is always one more record.
         end = self._source.readable_ends()
-        while not self._stop.is_set() and not reaches(self._source.positions(), end):
+        while not reaches(self._source.positions(), end):
+            if self._stop.is_set():
+                return False
             batch = self._decode(self._source.read(_MAX_RECORDS, _WAIT_S))
             alerts += len(batch)
             self._hub.take(batch, self._source.positions())
         _log.info(
             "index built", alerts=alerts, open=self._hub.index.open_alerts, seconds=round(time.monotonic() - began, 2)
         )
+        # The index lives as long as the process: the collector need not walk through it while clients wait.
+        gc.freeze()
         self._post(self._hub.ready.set)
+        return True
 
     def _follow(self) -> None:
         before = self._source.positions()

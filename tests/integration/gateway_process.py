@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Producer
+
 from connectors.gateway.token import load_secret, sign
 from streams.contract.contracts import load_contracts
 from streams.contract.division import Divisions
 from streams.contract.released import Released
 from streams.engine.admin import Admin, TopicSpec
+from streams.engine.client import producer_config
 from streams.engine.writer import Writer
 from streams.settings import ROOT
 
@@ -33,7 +36,7 @@ SCHEMA = {
 
 
 class View:
-    """A view topic in Kafka that the test writes to as the person chain would."""
+    """A view topic in Kafka that the test writes to as the person chain does: in transactions."""
 
     def __init__(self, bootstrap: str, word: str) -> None:
         self.topic = f"to.{word}.grid.alert.changed"
@@ -50,12 +53,15 @@ class View:
         key, value = Released.record(self.topic, 1, 4711, SCHEMA)
         released.apply(key, value)
         self._version = released.latest(self.topic)
-        self._writer = Writer(bootstrap)
-        self._writer.write("bus.policy", key, value)
-        self._writer.flush()
+        with Writer(bootstrap) as writer:
+            writer.write("bus.policy", key, value)
+            writer.flush()
+        self._producer = Producer(producer_config(bootstrap, transactional_id=self.topic))
+        self._producer.init_transactions(30)
+        self._open = False
 
     def write(self, event_id: str, alert_id: str, state: str = "RAISED", addressee: str = "gw-000001") -> None:
-        """One event; confirmed by Kafka when flush() returns."""
+        """One event, in the open transaction or a new one."""
         event: Mapping[str, Any] = {
             "event_id": event_id,
             "occurred_at": int(time.time() * 1000),
@@ -65,19 +71,29 @@ class View:
             "addressee": addressee,
             "person_name": "张**",
         }
-        self._writer.write(self.topic, alert_id, self._version.encode(event), timestamp=int(time.time() * 1000))
+        self.write_raw(alert_id, self._version.encode(event))
 
     def write_raw(self, key: str | None, value: bytes | None) -> None:
-        self._writer.write(self.topic, key, value)
+        if not self._open:
+            self._producer.begin_transaction()
+            self._open = True
+        self._producer.produce(self.topic, value, key, timestamp=int(time.time() * 1000))
 
-    def flush(self) -> None:
-        self._writer.flush()
+    def commit(self) -> None:
+        self._producer.commit_transaction(30)
+        self._open = False
+
+    def abort(self) -> None:
+        self._producer.flush(30)
+        self._producer.abort_transaction(30)
+        self._open = False
 
 
 class GatewayProcess:
     """One run of `haihe gateway`."""
 
     def __init__(self, view: View, home: Path, port: int = 0) -> None:
+        self.home = home
         port_file = home / "port"
         port_file.unlink(missing_ok=True)
         self.log = home / "gateway.log"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientConnectionError, ClientPayloadError, ClientSession, ClientTimeout
 
+from connectors.gateway.token import load_secret
 from tests.integration.gateway_process import GatewayProcess, View, gateway
 from tests.unit.gateway.in_memory import Stream
 
@@ -34,7 +35,7 @@ class GridWorker:
         async with ClientSession(timeout=ClientTimeout(total=None, sock_connect=5)) as session:
             while True:
                 try:
-                    await self._listen(session, running[0])
+                    await self._listen(session, random.choice(running))
                 except (ClientConnectionError, ClientPayloadError, EOFError, TimeoutError):
                     await asyncio.sleep(0.02)
 
@@ -65,36 +66,55 @@ class GridWorker:
 
 
 async def test_over_kills_every_event_arrives_once_and_in_order_per_alert(view: View, tmp_path: Path) -> None:
-    workers = [GridWorker(f"gw-00000{number}") for number in range(1, 5)]
+    """Two gateways with the same key; each dies twice, its clients come back to either. The chain commits, and now and
+    then aborts what it wrote, also as the very first thing in a partition."""
     dice, expected = random.Random(3), defaultdict[str, list[tuple[str, str]]](list)
-    running = [await asyncio.to_thread(GatewayProcess, view, tmp_path)]
-    port = running[0].port
+    secret = load_secret(tmp_path / "token-secret")
+    for home in (tmp_path / "0", tmp_path / "1"):
+        home.mkdir()
+        (home / "token-secret").touch(0o600)
+        (home / "token-secret").write_bytes(secret)
+    for number in range(20):
+        view.write(f"never{number}", f"never{number}")
+    view.abort()
+    running = [await asyncio.to_thread(GatewayProcess, view, tmp_path / name) for name in ("0", "1")]
+    workers = [GridWorker(f"gw-00000{number}") for number in range(1, 5)]
     tasks = [asyncio.create_task(worker.run(running)) for worker in workers]
+    number = 0
+
+    async def write(count: int) -> None:
+        nonlocal number
+        for _ in range(count):
+            number += 1
+            subject = f"gw-00000{dice.randrange(1, 5)}"
+            alert_id = f"{subject}/{dice.randrange(40)}"
+            if number % 10 == 0:
+                view.write(f"never{number}", alert_id, "RAISED", subject)
+                await asyncio.to_thread(view.abort)
+            view.write(f"e{number}", alert_id, "RAISED", subject)
+            expected[subject].append((alert_id, f"e{number}"))
+            if number % 97 == 0:
+                view.write_raw(f"bad{number}", b"\0\0\0\xff\xffrubbish")
+            if number % 10 == 9:
+                await asyncio.to_thread(view.commit)
+
     try:
         for worker in workers:
             await worker.has(1)
-        number = 0
-        for round_ in range(4):
-            for _ in range(300):
-                number += 1
-                alert, subject = dice.randrange(40), f"gw-00000{dice.randrange(1, 5)}"
-                alert_id = f"{subject}/{alert}"
-                view.write(f"e{number}", alert_id, "RAISED", subject)
-                expected[subject].append((alert_id, f"e{number}"))
-                if number % 97 == 0:
-                    view.write_raw(f"bad{number}", b"\0\0\0\xff\xffrubbish")
-                await asyncio.sleep(0.001)
-            view.flush()
-            if round_ < 3:
-                running[0].kill()
-                running[0] = await asyncio.to_thread(GatewayProcess, view, tmp_path, port)
+        for victim in (0, 1, 0, 1):
+            await write(100)
+            running[victim].kill()
+            await write(100)
+            running[victim] = await asyncio.to_thread(GatewayProcess, view, running[victim].home, running[victim].port)
+        await write(49)
         for worker in workers:
             await worker.has(1 + len(expected[worker.subject]))
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        running[0].kill()
+        for process in running:
+            process.kill()
     for worker in workers:
         assert worker.resets == 1
         assert sorted(worker.got) == sorted(expected[worker.subject])
@@ -109,7 +129,7 @@ async def test_a_fresh_client_of_a_restarted_gateway_gets_what_is_open(view: Vie
     view.write("e3", "over", "RETRACTED")
     view.write("e4", "other", addressee="gw-000002")
     view.write_raw("gone", None)
-    view.flush()
+    view.commit()
     with gateway(view, tmp_path) as process:
         async with ClientSession() as session:
             response = await session.get(f"{process.url}/grid-workers/gw-000001/alerts", headers=process.headers())
@@ -135,7 +155,7 @@ async def test_bad_records_are_logged_by_offset_and_without_their_content(view: 
     view.write_raw("k1", b"120101199003078888")
     view.write_raw("k2", b"\0\0\0\0\x01 120101199003078888")
     view.write("e1", "a1")
-    view.flush()
+    view.commit()
     with gateway(view, tmp_path) as process:
         async with ClientSession() as session:
             response = await session.get(f"{process.url}/grid-workers/gw-000001/alerts", headers=process.headers())
