@@ -45,13 +45,13 @@ def create() -> None:
     """
     # Heavy, and of no use to the other commands: the engine and all of the city's declarations.
     from streams.chains.layout import load_layout, topics
-    from streams.chains.worker import load_views
     from streams.contract.contracts import load_contracts
     from streams.engine.admin import Admin
+    from streams.governance.grant import load_grants
 
     found = settings.load()
     contracts = load_contracts(found.schemas)
-    views = tuple(view.name for view in load_views(found, contracts))
+    views = tuple(grant.name for grant in load_grants(found.deploy / "grants.yaml"))
     specs = topics(load_layout(found.deploy / "layout.yaml"), contracts, views)
     created = Admin(found.bootstrap_servers).create(specs)
     for name in sorted(created):

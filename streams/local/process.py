@@ -110,7 +110,9 @@ def _start_time(pid: int) -> int | None:
     """Field 22 of /proc/<pid>/stat, None when there is no such process or only its zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()  # the command's name, in brackets, may hold anything
-    return None if fields[0] in ("Z", "X") else int(fields[19])
+    # A killed JVM's main thread is a zombie at once, while its other threads still hold the ports and the data.
+    return None if fields[0] in ("Z", "X") and threads <= 1 else int(fields[19])

@@ -22,6 +22,8 @@ KAFKA_SECONDS = 90.0
 REGISTRY_SECONDS = 120.0
 PROMETHEUS_SECONDS = 60.0
 """How long each may take to answer; far more than they need, for a machine that is busy."""
+SILENT_SECONDS = 20.0
+"""How long one that is alive may be silent before it is taken for hung."""
 
 OWNED = ("kafka", "prometheus", "logs", "stack.json", "ports.json", "targets.json")
 """What `wipe` deletes: named one by one, for a home may be a directory that holds other things too."""
@@ -151,8 +153,7 @@ class Stack:
                 refused.add(error.port)
 
     def _start_kafka_and_registry(self, directory: Path, refused: frozenset[int]) -> None:
-        wait: list[tuple[str, float]] = []
-        if not self._running("kafka"):
+        if fresh := not self._running("kafka"):
             port = self._port("kafka", refused)
             controller = self._port("controller", refused | {port})
             self._say("starting Kafka")
@@ -162,18 +163,25 @@ class Stack:
                 self._stop(["registry"])  # it would go on looking for Kafka where it was
             self._state.bootstrap_servers = address
             self._write()
-            wait.append(("kafka", KAFKA_SECONDS))
-        if self._wanted_registry and not self._running("registry"):
-            port = self._port("registry", refused)
-            # Its start takes longest, so it begins beside Kafka's: it waits for Kafka by itself.
-            child = registry.start(self.home, directory, port, self._state.bootstrap_servers, detach=self._detach)
-            self._state.registry_url = f"http://127.0.0.1:{port}{registry.API}"
-            self._keep("registry", child)
-            wait.append(("registry", REGISTRY_SECONDS))
-        for name, seconds in wait:
-            if name == "registry":
-                self._say("waiting for the registry")
-            self._wait(name, seconds)
+        # The registry's start takes longest, so it begins beside Kafka's: it waits for Kafka by itself.
+        early = self._wanted_registry and not self._alive("registry")
+        if early:
+            self._start_registry(directory, refused)
+        if fresh:
+            self._wait("kafka", KAFKA_SECONDS)
+        if not self._wanted_registry:
+            return
+        if not early and not self._running("registry"):
+            self._start_registry(directory, refused)
+        if "registry" in self.started:
+            self._say("waiting for the registry")
+            self._wait("registry", REGISTRY_SECONDS)
+
+    def _start_registry(self, directory: Path, refused: frozenset[int]) -> None:
+        port = self._port("registry", refused)
+        child = registry.start(self.home, directory, port, self._state.bootstrap_servers, detach=self._detach)
+        self._state.registry_url = f"http://127.0.0.1:{port}{registry.API}"
+        self._keep("registry", child)
 
     def _start_prometheus(self, refused: frozenset[int]) -> None:
         program = prometheus.installed()
@@ -188,14 +196,21 @@ class Stack:
         self._wait("prometheus", PROMETHEUS_SECONDS)
 
     def _running(self, name: str) -> bool:
-        """Whether `name` is up and answers. One that is alive but silent (hung, or half started) is stopped."""
-        child = self._state.processes.get(name)
-        if child is None or not child.alive:
-            return False
-        if self._ready(name, child.port, 10.0):
-            return True
-        self._stop([name])
+        """Whether `name` is up and answers. One that stays silent (hung, or half started by a launcher that was killed)
+        is stopped."""
+        deadline = time.monotonic() + SILENT_SECONDS
+        while self._alive(name):
+            if self._ready(name, self._state.processes[name].port, SILENT_SECONDS):
+                return True
+            if time.monotonic() > deadline:
+                self._stop([name])
+            else:
+                time.sleep(_POLL)
         return False
+
+    def _alive(self, name: str) -> bool:
+        child = self._state.processes.get(name)
+        return child is not None and child.alive
 
     def _ready(self, name: str, port: int, timeout: float = 1.0) -> bool:
         match name:

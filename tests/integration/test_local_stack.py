@@ -15,9 +15,15 @@ from typing import Any
 
 import pytest
 
+from streams import settings
 from streams.cli.main import run
+from streams.contract.contracts import load_contracts
+from streams.contract.division import Divisions
 from streams.contract.registry import Registry
+from streams.contract.released import Released
 from streams.engine.admin import Admin, TopicSpec
+from streams.engine.reader import Reader
+from streams.engine.writer import Writer
 from streams.local import kafka, prometheus, registry, targets
 from streams.local.stack import Stack
 
@@ -140,6 +146,51 @@ def test_prometheus_scrapes_the_listed_processes(haihe: Command, home: Path) -> 
     finally:
         targets.remove(home, "probe-0")
         server.shutdown()
+
+
+def test_topics_are_created_once_and_listed(haihe: Command) -> None:
+    """`haihe topics create` creates what the layout declares, a second one finds it there; the list has it."""
+    haihe("up", "--json")
+    created = haihe("topics", "create").splitlines()
+    assert "created bus.policy" in created
+    assert haihe("topics", "create").startswith("0 created, ")
+    listed = {row["topic"]: row for row in haihe("topics", "--json")}
+    assert listed["bus.policy"] == {"topic": "bus.policy", "partitions": 1, "records": 0}
+    assert {f"created {topic}" for topic in listed if topic != "probe.kept"} == set(created[:-1])
+    assert {row["topic"].split(".")[0] for row in haihe("topics", "--zone", "in", "--json")} == {"in"}
+
+
+def test_tail_prints_what_was_written_with_personal_fields_masked(haihe: Command) -> None:
+    """From topic to terminal on real Kafka: an event is decoded by its released schema, its person hidden."""
+    address = haihe("up", "--json")["bootstrap_servers"]
+    haihe("topics", "create")
+    haihe("schema", "register", "health.test.result")
+    found = settings.load()
+    contract = load_contracts(found.schemas)["health.test.result"]
+    released = Released({}, Divisions.load(found.deploy / "divisions.csv"))
+    with Reader(address, ["bus.policy"]) as policy:
+        for record in policy.read_to_end():
+            released.apply((record.key or b"").decode(), record.value)
+    event = next(iter(contract.examples(contract.latest).values()))
+    with Writer(address) as writer:
+        for _ in range(3):
+            writer.write("health.test.result", event["person_id"], released.latest("health.test.result").encode(event))
+        writer.flush()
+    tail = ("tail", "health.test.result", "--from", "beginning")
+    text = haihe(*tail, "-n", "2")
+    assert len(text.splitlines()) == 2
+    assert event["laboratory"] in text
+    assert event["person_id"] not in text
+    assert len(haihe(*tail, "--no-follow").splitlines()) >= 3
+    assert haihe(*tail, "-n", "1", "--json", "--clear")["value"]["person_id"] == event["person_id"]
+
+
+def test_a_topic_that_does_not_exist_is_one_sentence(haihe: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt topic is told with the one that was meant."""
+    haihe("up", "--json")
+    haihe("topics", "create")
+    assert run(["tail", "health.code.chnaged"]) == 2
+    assert "did you mean health.code.changed?" in capsys.readouterr().err
 
 
 def test_down_with_wipe_forgets_the_data_and_nothing_else(haihe: Command, home: Path) -> None:
