@@ -17,11 +17,12 @@ Examples:
 )
 @click.option("--wipe", is_flag=True, help="Delete Kafka's and Prometheus's data, logs and remembered ports.")
 def command(wipe: bool) -> None:
-    """Stop the local stack. Its data stay unless --wipe."""
+    """Stop the local stack and what `haihe demo --keep` left running. Data stay unless --wipe."""
     home = settings.load(need_stack=False).home
     with progress() as say:
         stack = Stack(home, say=say)
-        stopped = stack.stop()
+        # Workers before Kafka: they commit what they have under way.
+        stopped = targets.stop_all(home) + stack.stop()
     click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
     left = sorted(targets.ports(home))
     if wipe:

@@ -37,7 +37,7 @@ class Child(msgspec.Struct, frozen=True):
     @property
     def alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
-        return _start_time(self.pid) == self.started
+        return start_time(self.pid) == self.started
 
 
 def spawn(
@@ -61,7 +61,7 @@ def spawn(
             )
     except OSError as error:
         raise SystemFailure(f"cannot start {argv[0]}: {error.strerror}") from None
-    started = _start_time(process.pid) or 0
+    started = start_time(process.pid) or 0
     # Somebody must collect the exit status, or the dead child stays a zombie as long as the launcher lives.
     threading.Thread(target=process.wait, name=f"reap-{process.pid}", daemon=True).start()
     return Child(process.pid, started, port, str(log))
@@ -106,7 +106,7 @@ def tail(log: str, lines: int = 5) -> str:
         return ""
 
 
-def _start_time(pid: int) -> int | None:
+def start_time(pid: int) -> int | None:
     """Field 22 of /proc/<pid>/stat, None when there is no such process or only its zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()

@@ -1,5 +1,6 @@
 """The parts of the local stack that need no Java: child processes, ports, targets, the jar cache."""
 
+import json
 import os
 import signal
 import socket
@@ -119,6 +120,22 @@ def test_targets_are_what_prometheus_reads(tmp_path: Path) -> None:
     assert targets.ports(tmp_path) == {"person-1": 1001, "person-0": 1002}
     targets.remove(tmp_path, "person-1")
     assert targets.ports(tmp_path) == {"person-0": 1002}
+
+
+def test_what_outlives_its_launcher_is_stopped_by_the_list(tmp_path: Path) -> None:
+    """A process listed with its pid is stopped and taken off; a stranger with its number, or no pid, is left."""
+    ours, other = spawn(SLEEP, tmp_path / "a.log", 0), spawn(SLEEP, tmp_path / "b.log", 0)
+    targets.add(tmp_path, "person-0", 1000, ours.pid)
+    targets.add(tmp_path, "person-1", 1001, other.pid)
+    targets.add(tmp_path, "person-2", 1002)
+    entries = json.loads(targets.path(tmp_path).read_text())
+    entries[1]["labels"]["__haihe_started"] = "1"
+    targets.path(tmp_path).write_text(json.dumps(entries))
+    assert targets.stop_all(tmp_path) == ["person-0"]
+    assert not ours.alive
+    assert other.alive
+    assert targets.ports(tmp_path) == {"person-2": 1002}
+    stop(other)
 
 
 @pytest.fixture
