@@ -84,16 +84,20 @@ async def _work(spec: WorkerSpec, build: Callable[[Parts], Handler]) -> int:
     consumer = consumer_config(spec.bootstrap, group_of(spec.chain), instance=slot_id)
     config = SourceConfig(spec.bootstrap, (*spec.topics, *spec.tables), consumer, changelog, spec.max_batch, tables)
 
-    app = BusApp(slot_id, broker="memory://", store="memory://", autodiscover=False)
+    app = BusApp(slot_id, broker=f"kafka://{spec.bootstrap}", store="memory://", autodiscover=False)
     app.source = source = Source(config, transaction, state, handler)
 
     async def run(stream: Any) -> None:
-        async for batch in stream:
-            async with batch:
-                for _ in handler.run(batch):
-                    await asyncio.sleep(0)
-                    if batch.stale:
-                        break
+        try:
+            async for batch in stream:
+                async with batch:
+                    for _ in handler.run(batch):
+                        await asyncio.sleep(0)
+                        if batch.stale:
+                            break
+        except Exception as exc:  # Faust's supervisor would start the agent again and carry on past it
+            source.fail(exc)
+            raise
 
     app.agent(BatchChannel(app, source), name=f"{spec.chain}.agent")(run)
 

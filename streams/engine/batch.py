@@ -12,6 +12,8 @@ import faust
 from confluent_kafka import Message
 from faust.channels import Channel
 
+__all__ = ["Batch", "BatchChannel", "Message", "TopicPart", "place"]
+
 if TYPE_CHECKING:
     from streams.engine.source import Source
 
@@ -64,8 +66,8 @@ class DirectQueue:
     get_nowait = None
 
     def __init__(self) -> None:
-        self.thrown: deque[BaseException] = deque()
-        self._throw = self.thrown.append
+        self._errors: deque[BaseException] = deque()  # Faust's streams look at it by this name
+        self._throw = self._errors.append
 
     def empty(self) -> bool:
         return True
@@ -89,4 +91,4 @@ class BatchChannel(Channel[Batch]):  # type: ignore[misc]  # faust ships without
         return self
 
     async def __anext__(self) -> Batch:
-        return await self._source.next_batch(self._direct.thrown)
+        return await self._source.next_batch(self._direct._errors)

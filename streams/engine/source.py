@@ -59,11 +59,11 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
 
     def __init__(self, config: SourceConfig, transaction: Transaction, state: KeyedState, handler: Handler):
         super().__init__()
-        self.config, self.transaction, self.state, self.handler = config, transaction, state, handler
+        self.config, self.transaction, self.keyed, self.handler = config, transaction, state, handler
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.epoch = 0
         self._at = Assignment()
-        self._started, self._idle = asyncio.Event(), asyncio.Event()
+        self._joined, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
         self._inflight: Batch | None = None
         self._last: Batch | None = None
@@ -82,7 +82,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         self._consumer.subscribe(
             list(self.config.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
-        self._started.set()
+        self._joined.set()
 
     async def on_stop(self) -> None:
         try:
@@ -100,9 +100,13 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
     async def _call(self, call: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
 
-    async def _fail(self, exc: BaseException) -> NoReturn:
+    def fail(self, exc: BaseException) -> None:
+        """Only a restart can help: the process ends without acknowledging anything more."""
         if not self.failure.done():
             self.failure.set_result(exc)
+
+    async def _fail(self, exc: BaseException) -> NoReturn:
+        self.fail(exc)
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
@@ -120,7 +124,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
 
     # -- the agent's side ------------------------------------------------------------------------------------
     async def next_batch(self, thrown: deque[BaseException]) -> Batch:
-        await self._started.wait()
+        await self._joined.wait()
         try:
             if self._inflight is not None:
                 await self._recover(self._error or RuntimeError("the agent left its batch"))
@@ -204,7 +208,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         ticks = {
             p: wall
             for p, seen in self._at.seen.items()
-            if self.state.next_due(p) <= wall and now - seen > IDLE_GRACE and p not in self._at.held()
+            if self.keyed.next_due(p) <= wall and now - seen > IDLE_GRACE and p not in self._at.held()
         }
         if not ticks:
             return None
@@ -226,12 +230,12 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             return
         read = {key: (self._at.floor[key], offset) for key, offset in self._pending.items()}
         self.handler.closing(read)
-        self.state.write_clocks()
+        self.keyed.write_clocks()
         offsets = [TopicPartition(*key, offset) for key, offset in self._pending.items()]
         self.transaction.commit(lambda: offsets, self._membership)
         self._at.floor.update(self._pending)
         self._pending.clear()
-        self.state.commit()
+        self.keyed.commit()
         self.handler.committed()
         self._uncommitted = self._attempts = 0
         self._limit = min(self.config.max_batch, self._limit * 2)
@@ -247,7 +251,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
 
     def _abort(self) -> None:
         self.transaction.abort()
-        self.state.rollback()
+        self.keyed.rollback()
         self.handler.aborted()
         self._uncommitted = 0
 
@@ -294,7 +298,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         offsets, unread = self._at.start_offsets(consumer, parts)
         numbers = {p for topic, p in offsets if topic not in self.config.tables}
         if self.config.changelog and numbers:
-            known = restore_state(self.config.bootstrap, self.config.changelog, self.state, numbers)
+            known = restore_state(self.config.bootstrap, self.config.changelog, self.keyed, numbers)
             for topic, table in self.config.tables.items():
                 for p, end in restore_table(self.config.bootstrap, table, numbers).items():
                     offsets[(topic, p)] = end
@@ -328,7 +332,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         self._pending.clear()
         self._at.drop({(p.topic, p.partition) for p in parts})
         for partition in {p.partition for p in parts}:
-            self.state.close(partition)
+            self.keyed.close(partition)
             for table in self.config.tables.values():
                 table.close(partition)
         consumer.unassign()
