@@ -26,6 +26,8 @@ def start(home: Path, jars: Path, port: int, bootstrap_servers: str, *, detach: 
         "QUARKUS_LOG_CONSOLE_COLOR": "false",
         "APICURIO_STORAGE_KIND": "kafkasql",
         "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": bootstrap_servers,
+        # At start it waits this long (ms) for a snapshot; nobody makes any, the journal is replayed whole.
+        "APICURIO_KAFKASQL_CONSUMER_POLL_TIMEOUT": "500",
     }
     return spawn([java(), *JVM, "-jar", str(runner)], home / "logs" / "registry.log", port, env=env, detach=detach)
 
