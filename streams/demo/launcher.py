@@ -28,7 +28,7 @@ WORKERS: dict[str, tuple[str, ...]] = {
 }
 """The workers of the demo by process name, with their command."""
 
-READY_S = 90.0
+READY_S = 60.0
 _POLL_S = 0.05
 _STOP_S = 15.0
 _CRASHES = 10
@@ -95,7 +95,7 @@ class Process:
             if not text.endswith("\n") and not text.isdigit():
                 return False
             self.port = int(text)
-            targets.add(self._home, self.name, self.port)
+            targets.add(self._home, self.name, self.port, self.pid)
             self._registered = True
         return True
 

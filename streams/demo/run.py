@@ -174,12 +174,16 @@ class _Run:
 
     def _idle(self) -> None:
         """Wait until the bus has worked off what an earlier run, broken off, has left. Raises SystemFailure."""
+        from streams.engine.app import group_of  # brings Faust, which nothing else here needs
+
         admin, inputs = Admin(self._settings.bootstrap_servers), self._inputs()
         deadline = time.monotonic() + _IDLE_S
         while True:
-            behind = _behind(admin, "intake", inputs, 0)
+            behind = _behind(admin, group_of("intake"), inputs, 0)
             city = sorted({topic.split(".", 2)[2] for topic in inputs})
-            behind += _behind(admin, "person", city, 1)  # the marker of a transaction is an offset that nobody reads
+            behind += _behind(
+                admin, group_of("person"), city, 1
+            )  # the marker of a transaction is an offset that nobody reads
             if not behind:
                 return
             if time.monotonic() > deadline:
