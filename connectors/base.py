@@ -24,7 +24,8 @@ class Source(Protocol):
 
     @property
     def identity(self) -> str:
-        """8 characters that are different for another log of the same name (a topic deleted and created again)."""
+        """8 characters of A-Z a-z 0-9 _ - that are different for another log of the same name (a topic deleted and made
+        again)."""
         ...
 
     def read(self, max_records: int, timeout: float) -> Sequence[Record]:

@@ -10,6 +10,8 @@ from streams.engine.admin import Admin
 from streams.engine.reader import Reader
 from streams.engine.record import Record
 
+_URL_SAFE = str.maketrans("+/", "-_")
+
 
 class TopicSource:
     """The topic `topic` from its beginning. Raises UserError when it does not exist."""
@@ -18,7 +20,8 @@ class TopicSource:
         self._topic = topic
         self._admin = Admin(bootstrap)
         self._partitions = len(self._admin.partitions([topic]))
-        self._identity = self._admin.topic_id(topic)[:8]
+        # Kafka's text of the id is plain base64: two of its characters would not pass in a place.
+        self._identity = self._admin.topic_id(topic)[:8].translate(_URL_SAFE)
         self._reader = Reader(bootstrap, [topic], "beginning", client_id)
 
     @property

@@ -18,9 +18,14 @@ _MAX_OFFSET = 2**63 - 1
 
 
 class Places:
-    """Writes and reads the places of one topic. `identity` is Source.identity."""
+    """Writes and reads the places of one topic. `identity` is Source.identity.
+
+    Raises ValueError for an identity that could not be read back: every client would start afresh each time.
+    """
 
     def __init__(self, identity: str, partitions: int) -> None:
+        if not _PLACE.fullmatch(f"{_FORMAT}{identity}.0"):
+            raise ValueError("an identity is 8 characters of A-Z a-z 0-9 _ -")
         self._prefix = _FORMAT + identity
         self._partitions = partitions
         self._cached: Positions = ()

@@ -40,3 +40,9 @@ def test_positions_advance_behind_an_event_and_merge_to_the_further() -> None:
     assert merged((5, 1), newer) == (5, 4)
     assert reaches((4, 4), (4, 3))
     assert not reaches((4, 4), (4, 5))
+
+
+@pytest.mark.parametrize("identity", ["aXQH+C86", "aXQH/C86", "short", "much-too-long"])
+def test_an_identity_that_could_not_be_read_back_is_refused_at_once(identity: str) -> None:
+    with pytest.raises(ValueError, match="identity"):
+        Places(identity, 3)
