@@ -92,6 +92,7 @@ def make(ledger: Ledger, kills: int) -> Report:
         Line("colour changes = in the citizens' view", len(ledger.changes) + foreign, _view(ledger, CHANGE_VIEW)),
         Line("alerts = in the grid workers' view", len(oracle.alerts) + foreign, _view(ledger, ALERT_VIEW)),
         Line("received or seen twice", duplicates, 0),
+        Line("phones that could not resume and began afresh", ledger.resets, 0),
     ]
     p50, p99, longest = percentiles(ledger.latencies)
     data = {
