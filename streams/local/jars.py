@@ -19,6 +19,8 @@ from streams.settings import ROOT
 
 POM = ROOT / "deploy" / "local" / "pom.xml"
 INSTALL = "`apt-get install openjdk-17-jre-headless maven` (or your system's Java 17 and Maven)"
+JAVA_ENV = {"LC_ALL": "C.UTF-8"}
+"""Java takes file names in the locale's encoding, and would not find a Chinese one under the C locale."""
 
 
 def java(env: Mapping[str, str] = os.environ) -> str:
@@ -69,7 +71,7 @@ def _run_maven(maven: str, pom: Path, target: Path, env: Mapping[str, str]) -> N
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=dict(env),
+        env={**env, **JAVA_ENV},
         check=False,
     )
     if done.returncode:

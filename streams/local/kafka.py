@@ -3,6 +3,7 @@
 Readiness is asked over a bare socket: the Kafka client library belongs to the engine, and this needs one request.
 """
 
+import os
 import shutil
 import socket
 import struct
@@ -13,12 +14,12 @@ from pathlib import Path
 from string import Template
 
 from streams.errors import SystemFailure
-from streams.local.jars import java
+from streams.local.jars import JAVA_ENV, java
 from streams.local.process import Child, spawn
 from streams.settings import ROOT
 
 TEMPLATE = ROOT / "deploy" / "local" / "server.properties"
-HEAP = ("-Xms256m", "-Xmx512m")
+HEAP = ("-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1")
 _LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -32,12 +33,21 @@ def start(home: Path, jars: Path, port: int, controller_port: int, *, detach: bo
     data, config = directory / "data", directory / "server.properties"
     directory.mkdir(parents=True, exist_ok=True)
     text = TEMPLATE.read_text(encoding="utf-8")
-    config.write_text(Template(text).substitute(port=port, controller_port=controller_port, data=data))
+    places = {"port": port, "controller_port": controller_port, "data": property_value(str(data))}
+    config.write_text(Template(text).substitute(places), encoding="ascii", errors="backslashreplace")
     classpath = f"{jars / 'kafka'}/*"
     if not (data / "meta.properties").exists():
         _format(data, config, classpath)
     argv = [java(), *HEAP, *_LOGGING, "-cp", classpath, "kafka.Kafka", str(config)]
-    return spawn(argv, home / "logs" / "kafka.log", port, detach=detach)
+    return spawn(argv, home / "logs" / "kafka.log", port, env=JAVA_ENV, detach=detach)
+
+
+def property_value(text: str) -> str:
+    """`text` as a value of a .properties file, which Java reads as ISO 8859-1: a home may well lie in a folder with a
+    Chinese name."""
+    units = text.encode("utf-16-be")
+    codes = [int.from_bytes(units[i : i + 2]) for i in range(0, len(units), 2)]
+    return "".join(chr(c) if 32 < c < 127 and c != ord("\\") else f"\\u{c:04x}" for c in codes)
 
 
 def ready(home: Path, port: int, timeout: float = 1.0) -> bool:
@@ -106,7 +116,9 @@ def _format(data: Path, config: Path, classpath: str) -> None:
         cluster = "h" + cluster[1:]
     argv = [java(), "-Xmx128m", "-XX:TieredStopAtLevel=1", *_LOGGING, "-cp", classpath]
     argv += ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, env={**os.environ, **JAVA_ENV}, check=False
+    )
     if done.returncode:
         output = (done.stdout + done.stderr).strip()
         if "UnsupportedClassVersionError" in output:

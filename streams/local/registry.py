@@ -4,7 +4,7 @@ import http.client
 from pathlib import Path
 
 from streams.errors import SystemFailure
-from streams.local.jars import java
+from streams.local.jars import JAVA_ENV, java
 from streams.local.process import Child, spawn
 
 API = "/apis/ccompat/v7"
@@ -20,6 +20,7 @@ def start(home: Path, jars: Path, port: int, bootstrap_servers: str, *, detach: 
     if runner is None:
         raise SystemFailure(f"{jars} holds no registry: delete that directory, it will be fetched again")
     env = {
+        **JAVA_ENV,
         "QUARKUS_HTTP_HOST": "127.0.0.1",
         "QUARKUS_HTTP_PORT": str(port),
         "QUARKUS_LOG_LEVEL": "WARN",

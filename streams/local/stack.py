@@ -193,7 +193,12 @@ class Stack:
         child = prometheus.start(self.home, program, port, detach=self._detach)
         self._state.prometheus_url = f"http://127.0.0.1:{port}"
         self._keep("prometheus", child)
-        self._wait("prometheus", PROMETHEUS_SECONDS)
+        try:
+            self._wait("prometheus", PROMETHEUS_SECONDS)
+        except SystemFailure as error:
+            self._stop(["prometheus"])
+            self.started.remove("prometheus")
+            self._say(f"going on without Prometheus: {error}")  # it only watches
 
     def _running(self, name: str) -> bool:
         """Whether `name` is up and answers. One that stays silent (hung, or half started by a launcher that was killed)

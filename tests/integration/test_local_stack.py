@@ -35,8 +35,9 @@ SCHEMA = {"type": "record", "name": "Probe", "fields": [{"name": "id", "type": "
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home of its own, whose stack is stopped at the end whatever happened."""
-    home = tmp_path_factory.mktemp("home")
+    """A home of its own, whose stack is stopped at the end whatever happened; its path is no plain ASCII."""
+    home = tmp_path_factory.mktemp("home") / "海河 的家"
+    home.mkdir()
     yield home
     Stack(home).stop()
 

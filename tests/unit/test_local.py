@@ -14,6 +14,7 @@ import pytest
 
 from streams.errors import SystemFailure, UserError
 from streams.local import jars, ports, targets
+from streams.local.kafka import property_value
 from streams.local.process import LOG_LIMIT, Child, spawn, stop, tail
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -64,6 +65,7 @@ def test_a_child_outlives_its_launcher_only_when_detached(tmp_path: Path, detach
     script = f"""
 import sys, time
 from pathlib import Path
+from streams.local.kafka import property_value
 from streams.local.process import spawn
 child = spawn({SLEEP!r}, Path({str(tmp_path / "child.log")!r}), 0, detach={detach})
 print(child.pid, child.started, flush=True)
@@ -109,6 +111,15 @@ def test_a_port_is_remembered_and_given_up_when_taken(tmp_path: Path) -> None:
     assert ports.choose(tmp_path, "kafka", usual=False) == second
     assert ports.choose(tmp_path, "kafka", usual=False, refused=frozenset({second})) not in (first, second)
     assert ports.choose(tmp_path, "registry", usual=False) != ports.choose(tmp_path, "kafka", usual=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [("/data/a-b.c", "/data/a-b.c"), ("/家/a b", r"/\u5bb6/a\u0020b"), ("a\\b", r"a\u005cb"), ("𠀀", r"\ud840\udc00")],
+)
+def test_any_path_can_be_a_java_property(path: str, written: str) -> None:
+    """What is not plain ASCII is written as the escapes that Java's Properties reads."""
+    assert property_value(path) == written
 
 
 def test_targets_are_what_prometheus_reads(tmp_path: Path) -> None:
