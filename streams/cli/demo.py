@@ -2,6 +2,8 @@
 
 import click
 
+_PLAIN_WIDTH = 150
+
 
 @click.command(
     epilog="""\b
@@ -43,4 +45,7 @@ def command(people: int, seconds: int, rate: int, bursts: int, chaos: bool, keep
             register_all(Registry(settings.registry_url), writer, reader, contracts, views)
 
     plan = Plan(seconds=seconds, rate=rate, bursts=bursts, chaos=chaos)
-    return 0 if run(Options(people, plan, keep, wipe), Console(), register) else 1
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PLAIN_WIDTH)  # a file or a pipe has no width: lines long enough for the books
+    return 0 if run(Options(people, plan, keep, wipe), console, register) else 1

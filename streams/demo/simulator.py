@@ -23,13 +23,17 @@ SLICE_S = 0.01
 STUCK_S = 60.0
 """Nothing that is outstanding has come for so long: it will not. Longer than a killed worker's slot may take."""
 
+WARM_S = 3
+WARM_STORIES = 24
+"""The warm-up before the steady part: seconds, at half its rate, and people who get a script in it."""
+
 _BETWEEN_BURSTS_S = 6.0
 _QUIET_S = 1.5
 _CHUNK = 250
 
 
 class Plan(NamedTuple):
-    """How large the outbreak is. `seconds` at `rate` inputs a second, then `bursts` of `burst` inputs each."""
+    """How large the outbreak is: `seconds` at `rate` inputs a second, then `bursts` of `burst` inputs each."""
 
     seconds: int = 20
     rate: int = 500
@@ -51,12 +55,12 @@ class Plan(NamedTuple):
 
     @property
     def stories(self) -> int:
-        return self.steady_stories + self.expiring_stories + self.bursts * self.burst_stories
+        return WARM_STORIES + self.steady_stories + self.expiring_stories + self.bursts * self.burst_stories
 
     @property
     def expiry(self) -> tuple[int, int]:
         """When backdated evidence is over, in ms after the beginning: well after it was published."""
-        first = max(18, self.seconds + 4) * 1000
+        first = max(18, self.seconds + WARM_S + 3) * 1000
         return first, first + 12_000
 
 
@@ -68,6 +72,14 @@ class _Item(NamedTuple):
     script: Script | None = None
     stage: int = 0
     last: bool = False
+
+
+_Start = tuple[int, list[_Item]]
+"""The number of an input, and what begins there."""
+
+
+def _sorted(starts: list[_Start]) -> deque[_Start]:
+    return deque(sorted(starts, key=lambda start: start[0]))
 
 
 class Simulator:
@@ -108,6 +120,8 @@ class Simulator:
         """The whole run, until all that is expected was seen, or nothing has come for STUCK_S. Raises SystemFailure
         when an input cannot be published."""
         plan = self._plan
+        self.phase = "warming up"
+        await self._warm_up()
         self.phase = f"{plan.rate} events/s"
         await self._steady()
         for number, burst in enumerate(self._bursts, 1):
@@ -119,7 +133,7 @@ class Simulator:
 
     # The steady part.
 
-    def _steady_starts(self) -> deque[tuple[int, list[_Item]]]:
+    def _steady_starts(self) -> deque[_Start]:
         """What begins at which input number: stories evenly spread, those that expire in the first third."""
         plan, rng = self._plan, self._rng
         total = plan.seconds * plan.rate
@@ -128,26 +142,40 @@ class Simulator:
         starts = [(at, list(self._stage(script, 0))) for at, script in stories]
         spoilt = self._scenario.spoilt([*SMALL] * max(1, plan.seconds // 5))
         starts += [(rng.randrange(total * 9 // 10), [_Item(draft)]) for draft in spoilt]
-        return deque(sorted(starts, key=lambda start: start[0]))
+        return _sorted(starts)
+
+    async def _warm_up(self) -> None:
+        """Inputs like any others, of which everything is accounted for but the latency: the first ones meet a broker
+        that is still being compiled and workers that see each schema for the first time."""
+        total = WARM_S * self._plan.rate // 2
+        scripts = self._scenario.scripts(WARM_STORIES)
+        starts = [(self._rng.randrange(total), list(self._stage(script, 0))) for script in scripts]
+        await self._pace(total, self._plan.rate // 2, _sorted(starts), deque(), measured=False)
 
     async def _steady(self) -> None:
-        plan, began, sent = self._plan, time.perf_counter(), 0
+        plan = self._plan
         total = plan.seconds * plan.rate
         kills = deque(total * part // 100 for part in (15, 35, 58, 80)) if plan.chaos else deque[int]()
+        await self._pace(total, plan.rate, self._starts, kills, measured=True)
+
+    async def _pace(self, total: int, rate: int, starts: deque[_Start], kills: deque[int], measured: bool) -> None:
+        """Send `total` inputs at `rate` a second: what follows from effects that were seen, then what `starts` has for
+        that number, otherwise a negative test of somebody. `kills` says at which numbers a process is killed."""
+        began, sent = time.perf_counter(), 0
         while sent < total:
-            due = min(total, int((time.perf_counter() - began) * plan.rate) + 1)
+            due = min(total, int((time.perf_counter() - began) * rate) + 1)
             while sent < due:
-                while self._starts and self._starts[0][0] <= sent:
-                    self._ready.extend(self._starts.popleft()[1])
-                self._send(self._ready.popleft() if self._ready else _Item(next(self._fillers)), measured=True)
+                while starts and starts[0][0] <= sent:
+                    self._ready.extend(starts.popleft()[1])
+                self._send(self._ready.popleft() if self._ready else _Item(next(self._fillers)), measured)
                 sent += 1
             if kills and kills[0] <= sent:
                 kills.popleft()
                 self._kill()
             self._check()
             await asyncio.sleep(max(0.001, SLICE_S - (time.perf_counter() - began) % SLICE_S))
-        while self._starts:
-            self._ready.extend(self._starts.popleft()[1])
+        while starts:
+            self._ready.extend(starts.popleft()[1])
 
     # The bursts.
 

@@ -10,7 +10,7 @@ import pytest
 from streams.demo.city import City
 from streams.demo.oracle import Alert, Change, Oracle
 from streams.demo.scenario import Draft, Scenario, Script
-from streams.demo.simulator import Plan
+from streams.demo.simulator import WARM_STORIES, Plan
 from streams.flows import grid_alert, health_code, policy
 from streams.flows.flow import Event
 from streams.flows.memory import MemoryRunner
@@ -32,7 +32,8 @@ def scenario(city: City, run: int = 0, first: int = 0, plan: Plan | None = None)
 
 
 def all_scripts(made: Scenario, plan: Plan) -> list[Script]:
-    scripts = made.scripts(plan.expiring_stories, expiring=True) + made.scripts(plan.steady_stories)
+    steady = WARM_STORIES + plan.steady_stories
+    scripts = made.scripts(plan.expiring_stories, expiring=True) + made.scripts(steady)
     return [*scripts, *(s for _ in range(plan.bursts) for s in made.scripts(plan.burst_stories))]
 
 
