@@ -72,7 +72,7 @@ def group_of(chain: str) -> str:
 
 async def _work(spec: WorkerSpec, build: Callable[[Parts], Handler]) -> int:
     slot_id = f"{group_of(spec.chain)}.{spec.slot}"
-    transaction = Transaction(producer_config(spec.bootstrap, transactional_id=slot_id))
+    transaction = Transaction(spec.chain, producer_config(spec.bootstrap, transactional_id=slot_id))
     produce, changelog = transaction.produce, spec.changelog or ""
 
     def write(partition: int, key: bytes, value: bytes | None) -> None:

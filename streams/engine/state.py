@@ -15,6 +15,8 @@ from streams.engine.timers import NEVER, Timers
 
 DUE = struct.Struct(">q")
 TIME_KEY = b"/time"
+CLOCK_STEP = 1000
+"""Milliseconds that a partition's time may run ahead of its changelog while no state changes."""
 
 
 class Partition:
@@ -24,7 +26,7 @@ class Partition:
         self.base = entries
         self.overlay: dict[bytes, bytes | None] = {}
         clock = entries.pop(TIME_KEY, None)
-        self.time = self._committed_time = DUE.unpack(clock)[0] if clock else 0
+        self.time = self._written_time = self._committed_time = DUE.unpack(clock)[0] if clock else 0
         self.timers = Timers(self.due_of, ((due, key) for key, v in entries.items() if (due := DUE.unpack_from(v)[0])))
 
     def due_of(self, key: bytes) -> int:
@@ -40,9 +42,13 @@ class Partition:
         """Committed state, for read-only looks."""
         return ((key, value[DUE.size :]) for key, value in self.base.items())
 
-    @property
-    def clock_moved(self) -> bool:
-        return self.time != self._committed_time
+    def clock(self) -> bytes | None:
+        """The time to write with this transaction, if any: not for every record, since each partition touched costs the
+        broker a marker; what a restart then loses of the time is less than CLOCK_STEP."""
+        if self.time == self._written_time or (not self.overlay and self.time - self._written_time < CLOCK_STEP):
+            return None
+        self._written_time = self.time
+        return DUE.pack(self.time)
 
     def commit(self) -> None:
         for key, value in self.overlay.items():
@@ -58,6 +64,7 @@ class Partition:
         self.overlay.clear()
         self.timers.rollback()
         self.time = self._committed_time
+        self._written_time = 0
 
 
 class KeyedState:
@@ -93,8 +100,8 @@ class KeyedState:
     def write_clocks(self) -> None:
         """Put the times that moved into the transaction: called right before the commit."""
         for number, part in self.partitions.items():
-            if part.clock_moved:
-                self._write(number, TIME_KEY, DUE.pack(part.time))
+            if (clock := part.clock()) is not None:
+                self._write(number, TIME_KEY, clock)
 
     def commit(self) -> None:
         for part in self.partitions.values():

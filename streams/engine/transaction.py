@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from streams.engine.faults import Fenced, Refused
 from streams.errors import SystemFailure
+from streams.observe.metrics import METRICS
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,8 @@ MAX_QUEUED = 400_000
 class Transaction:
     """Blocking calls, one thread at a time. `produce` is librdkafka's own: (topic, value, key, partition, ...)."""
 
-    def __init__(self, config: dict[str, Any]):
+    def __init__(self, chain: str, config: dict[str, Any]):
+        self.chain = chain
         self.open = False
         self.refused: list[tuple[KafkaError, str]] = []
         self.id: str = config["transactional.id"]
@@ -64,7 +66,8 @@ class Transaction:
         `metadata` is called as late as possible and raises Fenced when the membership is gone.
         Raises Refused, Fenced, KafkaException; SystemFailure when records stay undelivered for RETRY_FOR seconds.
         """
-        end = time.monotonic() + RETRY_FOR
+        started = time.monotonic()
+        end = started + RETRY_FOR
         while self._producer.flush(0.5) and not self.refused:
             if time.monotonic() > end:
                 raise SystemFailure(f"records stayed undelivered for {RETRY_FOR:.0f} s: the brokers are away")
@@ -72,9 +75,15 @@ class Transaction:
             self._send_offsets(offsets(), metadata)
         if self.refused:
             raise Refused(self.refused)
+        flushed = time.monotonic()
         self._send_offsets(offsets(), metadata)
+        sent = time.monotonic()
         self._retry(self._producer.commit_transaction)
         self.open = False
+        seconds = METRICS.step_seconds.labels
+        seconds(self.chain, "flush").observe(flushed - started)
+        seconds(self.chain, "offsets").observe(sent - flushed)
+        seconds(self.chain, "commit").observe(time.monotonic() - sent)
 
     def abort(self) -> None:
         """Give up what is open. Delivery reports of the failure stay in `refused` until the next `begin`."""
