@@ -83,6 +83,7 @@ class Oracle:
         self._residence = residence
         self._on_duty = on_duty
         self._people: dict[str, _Person] = {}
+        self._mortal: dict[str, _Person] = {}
         self.changes: dict[str, Change] = {}
         self.alerts: dict[str, Alert] = {}
         self.accepted = 0
@@ -113,16 +114,17 @@ class Oracle:
             evidence = _evidence(event_type, value)
             if evidence is not None:
                 person.evidence.append(evidence)
+                self._mortal[person_id] = person
         changes += self._change(person_id, person, at, cause, event_id, value.get("division"))
         return changes
 
     def pass_time(self, until: int) -> list[Change]:
         """Let time pass to `until` (ms) for everybody: what expires by then turns green, or to what is left."""
-        return [c for person_id, person in self._people.items() for c in self._pass_time(person_id, person, until)]
+        return [c for person_id, person in self._mortal.items() for c in self._pass_time(person_id, person, until)]
 
     def next_expiry(self, after: int) -> int | None:
         """The first instant after `after` (ms) at which time alone may change a colour, of all people."""
-        dues = (e.until for p in self._people.values() if p.colour != "GREEN" for e in p.evidence if e.until > after)
+        dues = (e.until for p in self._mortal.values() if p.colour != "GREEN" for e in p.evidence if e.until > after)
         return min(dues, default=None)
 
     def _pass_time(self, person_id: str, person: _Person, now: int) -> list[Change]:

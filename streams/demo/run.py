@@ -5,6 +5,7 @@ stopped, whatever happens in between.
 import asyncio
 import contextlib
 import functools
+import gc
 import os
 import resource
 import signal
@@ -150,6 +151,9 @@ class _Run:
             for task in tasks:
                 cleanup.push_async_callback(_cancelled, task)
                 task.add_done_callback(functools.partial(_ended, simulator))
+            # What the bursts are made of would be looked through again and again, in pauses not of the bus's making.
+            gc.collect()
+            gc.freeze()
             with publishers:
                 await simulator.play()
             return report.make(ledger, launcher.kills)
