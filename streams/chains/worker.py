@@ -1,6 +1,5 @@
 """One worker process: puts a chain of the layout together from flows, grants, contracts and tables, and runs it."""
 
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,21 +10,20 @@ from streams.chains.audited import Audit
 from streams.chains.chain import Chain, Schemas
 from streams.chains.intake import FLOW as INTAKE
 from streams.chains.intake import Intake
-from streams.chains.layout import AUDIT, POLICY, ChainLayout, Layout, changelog, load_layout
+from streams.chains.layout import AUDIT, ChainLayout, Layout, changelog, load_layout
 from streams.chains.ledger import Ledger
+from streams.chains.policy import RETRY_SECONDS, Policy, stop_process
 from streams.chains.resolver import Resolver
 from streams.contract.contracts import Contract, load_contracts
-from streams.contract.division import Divisions
 from streams.contract.registry import Registry, RegistryAway
 from streams.contract.released import Released
 from streams.contract.version import Version
 from streams.contract.wire import schema_id
 from streams.engine.admin import Admin
-from streams.engine.app import EXIT_SYSTEM_FAILURE, Parts, WorkerSpec, work
+from streams.engine.app import Parts, WorkerSpec, work
 from streams.engine.handler import Handler
-from streams.engine.record import Record
-from streams.engine.table import Follower, GlobalTable
-from streams.errors import ConfigError, Rejection, SystemFailure, UserError
+from streams.engine.table import GlobalTable
+from streams.errors import ConfigError, Rejection, UserError
 from streams.flows import grid_alert, health_code
 from streams.flows.flow import Flow
 from streams.flows.policy import load as load_policy
@@ -41,42 +39,6 @@ FLOWS: dict[str, Callable[[Settings], Flow[Any]]] = {
     "grid-alert": lambda settings: grid_alert.FLOW,
 }
 """Every stateful flow by its name in the layout."""
-
-RETRY_SECONDS = 5.0
-
-
-class Policy:
-    """The released schemas as `bus.policy` says, followed by a thread; `version` is the offset this worker has seen."""
-
-    def __init__(self, settings: Settings, contracts: dict[str, Contract]):
-        self.released = Released(contracts, Divisions.load(settings.deploy / "divisions.csv"))
-        self._changed = threading.Condition()
-        self.follower = Follower(settings.bootstrap_servers, POLICY, self._apply, stop_process)
-
-    def _apply(self, record: Record) -> None:
-        with self._changed:
-            self.released.apply((record.key or b"").decode(), record.value)
-            self._changed.notify_all()
-
-    def version(self) -> int:
-        return self.follower.version
-
-    def wait_for(self, topics: set[str]) -> None:
-        """Until each topic has a released schema; says once what is missing."""
-        self.follower.start()
-        told = False
-        with self._changed:
-            while missing := sorted(topics - set(self.released.topics())):
-                if not told:
-                    log.warning("waiting for schemas: release them with `haihe schema register`", missing=missing)
-                    told = True
-                self._changed.wait(RETRY_SECONDS)
-
-
-def stop_process(failure: SystemFailure) -> None:
-    """A thread that the chain depends on has ended: end the process before it acknowledges anything more."""
-    log.error("stopping: nothing more is acknowledged", reason=str(failure))
-    os._exit(EXIT_SYSTEM_FAILURE)
 
 
 def run_worker(settings: Settings, chain: str, slot: int, health: Health) -> int:
@@ -97,7 +59,7 @@ def _run_intake(
     inputs = tuple(layout.inputs())
     outputs = {event for events in layout.publishers.values() for event in events}
     _check_topics(settings, {*inputs, *outputs, *(f"dead.{topic}" for topic in inputs), AUDIT}, {})
-    policy = Policy(settings, contracts)
+    policy = Policy(settings, contracts).start()
     policy.wait_for(outputs | {AUDIT})
     registry = Registry(settings.registry_url)
     threading.Thread(target=_greet, args=(registry,), name="registry", daemon=True).start()
@@ -125,7 +87,8 @@ def _run_chain(
     read = {topic for flow in flows for topic in flow.reads}
     destinations = {*outputs, *(v.name for v in views), *(f"dead.{topic}" for topic in read), AUDIT}
     _check_topics(settings, destinations | set(declared.global_tables), copartitioned)
-    policy = Policy(settings, contracts)
+    policy = Policy(settings, contracts).start()
+    policy.remember(chain, declared, layout.groups[declared.group], inputs)
     policy.wait_for({*inputs, *outputs, AUDIT, *(v.name for v in views), *declared.partitioned_tables})
     resolver = Resolver(policy.released, policy.follower, Registry(settings.registry_url))
     tables = {

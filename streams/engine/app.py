@@ -17,8 +17,9 @@ from faust.app.base import BootStrategy
 from streams.engine.batch import BatchChannel
 from streams.engine.client import consumer_config, producer_config
 from streams.engine.handler import Handler
+from streams.engine.membership import SourceConfig
 from streams.engine.restore import PartitionedTable
-from streams.engine.source import Source, SourceConfig
+from streams.engine.source import Source
 from streams.engine.state import KeyedState
 from streams.engine.transaction import Transaction
 from streams.errors import SystemFailure

@@ -10,21 +10,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 from mode import Service
 
-from streams.engine.assignment import Assignment
 from streams.engine.batch import Batch, TopicPart, place
-from streams.engine.faults import Fenced, Way, way_of, way_out, where
+from streams.engine.faults import Way, way_of, way_out, where
 from streams.engine.handler import Handler
-from streams.engine.restore import PartitionedTable, restore_state, restore_table
+from streams.engine.membership import Membership, SourceConfig
 from streams.engine.state import KeyedState
 from streams.engine.transaction import Transaction
-from streams.errors import SystemFailure
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -42,18 +39,6 @@ ATTEMPTS = 3
 DRAIN_SECONDS = 10.0
 
 
-@dataclass
-class SourceConfig:
-    """`topics` includes the partitioned tables; `changelog` is None for a chain without state."""
-
-    bootstrap: str
-    topics: tuple[str, ...]
-    consumer: dict[str, Any]
-    changelog: str | None = None
-    max_batch: int = 2000
-    tables: dict[str, PartitionedTable] = field(default_factory=dict)
-
-
 class Source(Service):  # type: ignore[misc]  # mode ships without usable annotations
     """Started after the agents and stopped before them. `failure` is set, once, when only a restart can help."""
 
@@ -61,8 +46,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         super().__init__()
         self.config, self.transaction, self.keyed, self.handler = config, transaction, state, handler
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        self.epoch = 0
-        self._at = Assignment()
+        self._group = Membership(config, state, self._release, handler.placed)
         self._joined, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
         self._inflight: Batch | None = None
@@ -71,17 +55,17 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         self._pending: dict[TopicPart, int] = {}
         self._uncommitted = self._attempts = 0
         self._limit = config.max_batch
-        self._member: str | None = None
         self._last_commit = self._last_poll = self._last_lag = time.monotonic()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kafka")
+
+    @property
+    def epoch(self) -> int:
+        return self._group.epoch
 
     # -- life ------------------------------------------------------------------------------------------------
     async def on_start(self) -> None:
         await self._call(self.transaction.init)
-        self._consumer = Consumer(self.config.consumer)
-        self._consumer.subscribe(
-            list(self.config.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        self._group.join()
         self._joined.set()
 
     async def on_stop(self) -> None:
@@ -94,7 +78,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         except Exception as exc:
             log.warning("last commit failed: its records will be read again", error=type(exc).__name__)
             await self._call(self._abort)
-        await self._call(self._consumer.close)
+        await self._call(self._group.consumer.close)
         self._pool.shutdown(wait=False)
 
     async def _call(self, call: Callable[..., T], *args: object) -> T:
@@ -116,10 +100,10 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         beside the handler."""
         while not self.should_stop:
             await self.sleep(KEEPALIVE / 3)
-            if self._inflight is not None and time.monotonic() - self._last_poll > KEEPALIVE and self._at.floor:
-                if not self._at.paused:
-                    self._at.pause(self._consumer)
-                self._consumer.poll(0)
+            if self._inflight is not None and time.monotonic() - self._last_poll > KEEPALIVE and self._group.at.floor:
+                if not self._group.at.paused:
+                    self._group.at.pause(self._group.consumer)
+                self._group.consumer.poll(0)
                 self._last_poll = time.monotonic()
 
     # -- the agent's side ------------------------------------------------------------------------------------
@@ -131,9 +115,10 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             while True:
                 if thrown:
                     raise thrown.popleft()
-                if self.should_stop:
+                messages = [] if self.should_stop else await self._fetch()
+                if self.should_stop:  # on_stop commits what is finished; what was just fetched is read again
                     await asyncio.Event().wait()
-                batch = self._batch_of(await self._fetch()) or self._timer_batch()
+                batch = self._batch_of(messages) or self._timer_batch()
                 if batch is not None:
                     self.transaction.begin()
                     self._inflight = self._last = batch
@@ -164,22 +149,22 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
     def hold(self, batch: Batch, message: Message) -> None:
         topic, partition, offset = place(message)
         batch.offsets[topic, partition] = offset
-        self._at.hold(self._consumer, (topic, partition), offset)
+        self._group.at.hold(self._group.consumer, (topic, partition), offset)
 
     async def _fetch(self) -> list[Message]:
-        self._at.resume(self._consumer)
+        self._group.at.resume(self._group.consumer)
         self._last_poll = time.monotonic()
-        messages = self._consumer.consume(self._limit, 0)  # what librdkafka has prefetched; never waits
+        messages = self._group.consumer.consume(self._limit, 0)  # what librdkafka has prefetched; never waits
         if not messages:
             if self._pending:
                 await self._commit()  # nothing is gained by waiting
                 return []
             self._measure_lag()
-            first = await self._call(self._consumer.poll, POLL_SECONDS)
+            first = await self._call(self._group.consumer.poll, POLL_SECONDS)
             if first is not None:
                 messages = [first]
                 if self._limit > 1 and first.error() is None:
-                    messages += self._consumer.consume(self._limit - 1, 0)
+                    messages += self._group.consumer.consume(self._limit - 1, 0)
         return messages
 
     def _batch_of(self, messages: list[Message]) -> Batch | None:
@@ -196,7 +181,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         for topic, partition, offset in map(place, good):
             offsets[topic, partition] = offset + 1
         for _, partition in offsets:
-            self._at.seen[partition] = now
+            self._group.at.seen[partition] = now
         return Batch(self, good, offsets, {})
 
     def _timer_batch(self) -> Batch | None:
@@ -207,12 +192,12 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         now, wall = time.monotonic(), int((time.time() - IDLE_GRACE) * 1000)
         ticks = {
             p: wall
-            for p, seen in self._at.seen.items()
-            if self.keyed.next_due(p) <= wall and now - seen > IDLE_GRACE and p not in self._at.held()
+            for p, seen in self._group.at.seen.items()
+            if self.keyed.next_due(p) <= wall and now - seen > IDLE_GRACE and p not in self._group.at.held()
         }
         if not ticks:
             return None
-        return Batch(self, [], {key: offset for key, offset in self._at.floor.items() if key[1] in ticks}, ticks)
+        return Batch(self, [], {key: offset for key, offset in self._group.at.floor.items() if key[1] in ticks}, ticks)
 
     # -- commit, abort, recover ------------------------------------------------------------------------------
     async def _commit(self) -> None:
@@ -228,12 +213,12 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             self._pending.clear()
         if not self._pending:
             return
-        read = {key: (self._at.floor[key], offset) for key, offset in self._pending.items()}
+        read = {key: (self._group.at.floor[key], offset) for key, offset in self._pending.items()}
         self.handler.closing(read)
         self.keyed.write_clocks()
         offsets = [TopicPartition(*key, offset) for key, offset in self._pending.items()]
-        self.transaction.commit(lambda: offsets, self._membership)
-        self._at.floor.update(self._pending)
+        self.transaction.commit(lambda: offsets, self._group.metadata)
+        self._group.at.floor.update(self._pending)
         self._pending.clear()
         self.keyed.commit()
         self.handler.committed()
@@ -241,30 +226,17 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         self._limit = min(self.config.max_batch, self._limit * 2)
         self._last_commit = time.monotonic()
 
-    def _membership(self) -> Any:
-        metadata = self._consumer.consumer_group_metadata()
-        # Thrown out, but the callback not yet served: the client has cleared the member id, and the broker does not
-        # fence offsets without member id and generation. Checked after the metadata was taken.
-        if not self._member or self._consumer.memberid() != self._member:
-            raise Fenced
-        return metadata
-
     def _abort(self) -> None:
         self.transaction.abort()
         self.keyed.rollback()
         self.handler.aborted()
         self._uncommitted = 0
 
-    def _rewind(self) -> None:
-        self.epoch += 1
-        self._pending.clear()
-        self._at.seek_floor(self._consumer)
-
     async def _recover(self, exc: BaseException) -> None:
         """Abort and read again; ends the process when only a restart, or a person, can repair it."""
         self._error = None
         count = self._uncommitted + (len(self._inflight.messages) if self._inflight else 0)
-        only, epoch = self._inflight or self._last, self.epoch
+        only, epoch = self._inflight or self._last, self._group.epoch
         if way_out(exc, [])[0] is Way.FATAL:
             await self._fail(exc)
         try:
@@ -275,8 +247,9 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         if way is Way.FATAL:
             await self._fail(exc)
         log.warning("records read again", way=way.value, records=count, reason=reason, where=where(exc))
-        if epoch == self.epoch:
-            self._rewind()
+        if epoch == self._group.epoch:
+            self._pending.clear()
+            self._group.rewind()
         self._inflight = None
         self._idle.set()
         if way is Way.RECORD and count > 1:
@@ -292,52 +265,17 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             await self._fail(exc)
         await asyncio.sleep(0.01 if way is Way.GROUP else min(5.0, 0.05 * 2**self._attempts))
 
-    # -- rebalance: called from inside consume() and poll() --------------------------------------------------
-    def _on_assign(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
-        self._member = consumer.memberid()
-        offsets, unread = self._at.start_offsets(consumer, parts)
-        numbers = {p for topic, p in offsets if topic not in self.config.tables}
-        if self.config.changelog and numbers:
-            known = restore_state(self.config.bootstrap, self.config.changelog, self.keyed, numbers)
-            for topic, table in self.config.tables.items():
-                for p, end in restore_table(self.config.bootstrap, table, numbers).items():
-                    offsets[(topic, p)] = end
-            lost = [key for key in unread if key[1] in known and all((t, key[1]) in unread for t in self.config.topics)]
-            if lost:
-                raise SystemFailure(
-                    f"{lost[0]} has state but no committed offset: reading from anywhere would repeat events"
-                )
-        consumer.assign([TopicPartition(*key, offset) for key, offset in offsets.items()])
-        self._at.take(offsets)
-        if self._at.paused:
-            self._at.pause(consumer)
-        self.handler.placed(bool(offsets))
-        log.info("assigned", partitions=len(offsets))
-
-    def _on_revoke(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
-        try:
-            self._commit_now()
-        except Exception as exc:
-            log.warning("commit at revocation failed: records will be read again", error=type(exc).__name__)
+    def _release(self, commit: bool) -> None:
+        """Partitions are about to go; with `commit` what is finished may still be committed."""
+        if commit:
+            try:
+                self._commit_now()
+            except Exception as exc:
+                log.warning("commit at revocation failed: records will be read again", error=type(exc).__name__)
+                self._abort()
+        else:
             self._abort()
-        self._forget(consumer, parts)
-
-    def _on_lost(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
-        """Someone else owns them already: nothing may be committed."""
-        self._abort()
-        self._forget(consumer, parts)
-
-    def _forget(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
-        self.epoch += 1
         self._pending.clear()
-        self._at.drop({(p.topic, p.partition) for p in parts})
-        for partition in {p.partition for p in parts}:
-            self.keyed.close(partition)
-            for table in self.config.tables.values():
-                table.close(partition)
-        consumer.unassign()
-        self.handler.placed(False)
-        log.info("revoked", partitions=len(parts))
 
     def _measure_lag(self) -> None:
         """Records between the log's end and the last commit; a partition idle for IDLE_GRACE has none (what is left are
@@ -347,8 +285,8 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             return
         self._last_lag = now
         lag: dict[TopicPart, int] = {}
-        for key, offset in self._at.floor.items():
-            idle = now - self._at.seen.get(key[1], 0.0) > IDLE_GRACE and key[1] not in self._at.held()
-            _, high = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
+        for key, offset in self._group.at.floor.items():
+            idle = now - self._group.at.seen.get(key[1], 0.0) > IDLE_GRACE and key[1] not in self._group.at.held()
+            _, high = self._group.consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
             lag[key] = 0 if idle or high < 0 else max(0, high - offset)
         self.handler.lagging(lag)

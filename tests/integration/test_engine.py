@@ -1,4 +1,4 @@
-"""The engine on a real broker: exactly-once outputs and state through kill -9, timers, and records nobody can process."""
+"""The engine on a real broker: exactly-once through kill -9, timers, fencing, and records nobody can process."""
 
 import random
 import subprocess
@@ -85,7 +85,7 @@ def bench(bootstrap_servers: str) -> Iterator[Bench]:
 
 
 def test_outputs_and_state_are_exactly_once_through_kill_minus_nine(bench: Bench) -> None:
-    """Workers are killed at random while records flow: every record is copied once, in key order, and the state counts it."""
+    """Workers are killed while records flow: every record is copied once, in key order, and the state counts it."""
     rng = random.Random(7)
     records = [(f"k{rng.randrange(200)}", b"%d" % n) for n in range(6000)]
     bench.start()
@@ -110,7 +110,7 @@ def test_outputs_and_state_are_exactly_once_through_kill_minus_nine(bench: Bench
 
 
 def test_a_poisoned_record_is_isolated_and_takes_no_neighbour_with_it(bench: Bench) -> None:
-    """A record on which the handler raises, and one whose output the broker refuses, end as dead letters of their own."""
+    """A record on which the handler raises, and one whose output the broker refuses, end as dead letters."""
     bench.start()
     records = [(f"k{n % 10}", b"%d" % n) for n in range(500)]
     records[137] = ("bad", b"boom")
