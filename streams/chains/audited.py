@@ -8,7 +8,7 @@ from streams.chains.layout import AUDIT
 from streams.chains.ledger import Ledger
 from streams.contract.version import Version
 from streams.engine.batch import Message, TopicPart, place
-from streams.errors import Rejection
+from streams.errors import Rejection, SystemFailure
 from streams.observe.health import Health
 from streams.observe.metrics import METRICS
 
@@ -24,11 +24,8 @@ class FlowFailed(Exception):
         self.flow, self.step = flow, step
 
 
-class Poison(NamedTuple):
-    """Why a record cannot be processed, and by which flow (None: by none that reads it)."""
-
-    rejection: Rejection
-    flow: str | None
+Poison = dict[str | None, Rejection]
+"""Why a record cannot be processed, by flow (None: by none that reads it)."""
 
 
 class Audit(NamedTuple):
@@ -47,13 +44,19 @@ class AuditedPass:
         self.poisoned: dict[tuple[str, int, int], Poison] = {}
 
     def poison(self, message: Message, reason: str, error: BaseException) -> None:
+        """As Handler.poison. Raises SystemFailure when that has not helped: the record would be read for ever."""
+        at = place(message)
         if isinstance(error, FlowFailed):
-            found = Poison(Rejection(error.step, "failed", reason), error.flow)
+            flow, found = error.flow, Rejection(error.step, "failed", reason)
         else:
-            found = Poison(Rejection("deliver", "refused", reason), None)
+            flow, found = None, Rejection("deliver", "refused", reason)
         if len(self.poisoned) >= MAX_POISONED:
             self.poisoned.clear()
-        self.poisoned[place(message)] = found
+        known = self.poisoned.setdefault(at, {})
+        if flow in known:
+            topic, partition, offset = at
+            raise SystemFailure(f"{topic}, partition {partition}, offset {offset} fails although it is refused")
+        known[flow] = found
 
     def closing(self, read: Mapping[TopicPart, tuple[int, int]]) -> None:
         record = self.ledger.record(read, self._audit.policy())

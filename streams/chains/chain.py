@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.chains.audited import Audit, AuditedPass, FlowFailed
+from streams.chains.audited import Audit, AuditedPass, FlowFailed, Poison
 from streams.chains.budget import Budget
 from streams.chains.ledger import Ledger
 from streams.chains.tables import PartitionView
@@ -25,6 +25,7 @@ from streams.observe.metrics import METRICS
 
 TURN = 64
 """Records after which the loop gets its turn."""
+NOTHING: Poison = {}
 
 
 class Schemas(NamedTuple):
@@ -76,6 +77,7 @@ class Chain(AuditedPass):
         self._tables: dict[str, Table] = {
             **tables, **dict(zip(parts.tables, self._partition_views, strict=True))
         }  # fmt: skip
+        self._poison = NOTHING  # of the record in hand
         self._encode_state = msgspec.msgpack.Encoder().encode
         self._step_seconds = METRICS.step_seconds.labels(ledger.chain, "flow")
 
@@ -100,10 +102,8 @@ class Chain(AuditedPass):
             return
         self._advance(partition, timestamp)
         origin = Origin(message, partition, timestamp)
-        poison = self.poisoned.get(place(message)) if self.poisoned else None
-        refused = poison.rejection if poison is not None and poison.flow is None else None
-        event = refused or self._decode(topic, key, value)
-        self._dispatch(topic, event, key, value, origin, poison.flow if poison else None)
+        self._poison = self.poisoned.get(place(message), NOTHING) if self.poisoned else NOTHING
+        self._dispatch(topic, self._poison.get(None) or self._decode(topic, key, value), key, value, origin)
 
     def _decode(self, topic: str, key: bytes, value: bytes | None) -> Event | Rejection:
         if value is None:
@@ -121,19 +121,15 @@ class Chain(AuditedPass):
         except ValueError:
             return Rejection("decode", "truncated", "the bytes do not fit the schema")
 
-    def _dispatch(
-        self, topic: str, event: Event | Rejection, key: bytes, value: bytes | None, origin: Origin, skip: str | None
-    ) -> None:
+    def _dispatch(self, topic: str, event: Event | Rejection, key: bytes, value: bytes | None, origin: Origin) -> None:
         """Give an event to each flow of the chain that reads its topic."""
         for runner in self._readers.get(topic, ()):
             count = self.ledger.flow(runner.name)
             count.read += 1
             if isinstance(event, Rejection):
                 rejection: Rejection | None = event
-            elif runner.name == skip:
-                rejection = self.poisoned[place(origin.message)].rejection if origin.message else None
             else:
-                rejection = self._step(runner, event, origin)
+                rejection = self._poison.get(runner.name) or self._step(runner, event, origin)
             if rejection is None:
                 runner.budget.accepted()
                 continue
@@ -153,6 +149,8 @@ class Chain(AuditedPass):
         except SystemFailure:
             raise  # a table that is no longer followed: not the record's fault
         except Exception as exc:
+            if origin.message is None:
+                raise _timer_failed(runner.name, exc) from exc
             raise FlowFailed(runner.name, "flow") from exc
         if isinstance(outcome, Rejection):
             return outcome
@@ -168,6 +166,7 @@ class Chain(AuditedPass):
     # -- time ------------------------------------------------------------------------------------------------
     def _advance(self, partition: int, until: int) -> None:
         """Move the partition's time and fire what is due by then, each timer with its own due time."""
+        self._poison = NOTHING
         for view in self._partition_views:
             view.partition = partition
         part = self._state.partitions[partition]
@@ -185,7 +184,7 @@ class Chain(AuditedPass):
             except SystemFailure:
                 raise
             except Exception as exc:
-                raise FlowFailed(runner.name, "timer") from exc
+                raise _timer_failed(runner.name, exc) from exc
             again = None if outcome.state is None else runner.flow.due(outcome.state)
             if again is not None and again <= due:
                 raise SystemFailure(f"flow {runner.name} set a timer that is not later than the one that fired")
@@ -220,7 +219,7 @@ class Chain(AuditedPass):
             self.ledger.written.append(origin.timestamp)
             for view in self._views.get(event.type, ()):
                 self._show(view, event, origin.timestamp)
-            self._dispatch(event.type, event, key, value, origin, None)
+            self._dispatch(event.type, event, key, value, origin)
         return None
 
     def _show(self, view: View, event: Event, timestamp: int) -> None:
@@ -242,8 +241,14 @@ class Chain(AuditedPass):
         def decode(value: bytes) -> Mapping[str, Any] | None:
             identity = schema_id(value)
             version = None if isinstance(identity, Rejection) else self._schemas.find(identity, topic)
-            if not isinstance(version, Version):
+            try:
+                return version.decode(value) if isinstance(version, Version) else None
+            except ValueError:
                 return None  # a row that nobody can read is a row that is not there
-            return version.decode(value)
 
         return decode
+
+
+def _timer_failed(flow: str, exc: Exception) -> SystemFailure:
+    """A bug that no record is to blame for: there is none to refuse. The type only: a message may quote the state."""
+    return SystemFailure(f"flow {flow} failed in a timer ({type(exc).__name__})")

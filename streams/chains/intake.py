@@ -74,7 +74,7 @@ class Intake(AuditedPass):
     ) -> tuple[bytes, bytes] | Rejection | None:
         """The key and the bytes to write; or why not; or None: wait."""
         if self.poisoned and (poison := self.poisoned.get(place(message))) is not None:
-            return poison.rejection
+            return next(iter(poison.values()))
         if value is None:
             return Rejection("decode", "empty", "the record has no value")
         if len(value) > MAX_RECORD:
