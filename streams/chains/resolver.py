@@ -3,7 +3,8 @@
 First `bus.policy` is read to its end, so that a version released a moment ago never lands in the dead letters of a
 worker with an old cache; then the registry is asked, since it gives re-formatted text a new id; only then is the id
 judged. Both happen at most once per batch and id: the batch was fetched before, so its records are judged by what was
-released after they were published.
+released after they were published. A registry that does not answer is not asked again in the batch: each question may
+take seconds, in which nothing else flows.
 """
 
 import structlog
@@ -24,10 +25,10 @@ class Resolver:
         self._released, self._policy, self._registry = released, policy, registry
         self._synced = False
         self._judged: dict[tuple[int, str], Version | Rejection | None] = {}
-        self._registry_away = False
+        self._registry_away = self._told = False
 
     def new_batch(self) -> None:
-        self._synced = False
+        self._synced = self._registry_away = False
         self._judged.clear()
 
     def find(self, schema_id: int, topic: str) -> Version | Rejection | None:
@@ -48,16 +49,18 @@ class Resolver:
                 return version
         if self._released.by_id(schema_id) is not None:
             return Rejection("decode", "wrong-schema", f"schema id {schema_id} belongs to another topic")
+        if self._registry_away:
+            return None
         try:
             schema = self._registry.schema(schema_id)
         except RegistryAway as exc:
-            if not self._registry_away:
+            if not self._told:
                 log.warning(
                     "a partition waits for an unknown schema", schema_id=schema_id, topic=topic, reason=str(exc)
                 )
-            self._registry_away = True
+            self._registry_away = self._told = True
             return None
-        self._registry_away = False
+        self._told = False
         if schema is None:
             return Rejection("decode", "unknown-schema", f"schema id {schema_id} is not registered")
         version = self._released.same_as(topic, schema)
