@@ -3,14 +3,11 @@ stopped, whatever happens in between.
 """
 
 import asyncio
-import contextlib
-import functools
-import gc
+import fcntl
 import os
 import resource
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,33 +15,21 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from connectors.gateway.token import load_secret, sign
 from streams import settings as settings_module
-from streams.chains.layout import AUDIT, load_layout
-from streams.demo import prepare, report, tables
+from streams.demo import prepare, tables
 from streams.demo.city import City
 from streams.demo.kept import FILE, Kept
 from streams.demo.launcher import WORKERS, Launcher
-from streams.demo.ledger import Ledger
-from streams.demo.listen import Phones
-from streams.demo.live import View
-from streams.demo.oracle import Oracle
+from streams.demo.outbreak import Outbreak
 from streams.demo.prepare import Schemas
-from streams.demo.publish import Publishers
 from streams.demo.scenario import Scenario
-from streams.demo.simulator import Plan, Simulator
-from streams.demo.watch import Watcher
-from streams.engine.admin import Admin
-from streams.engine.record import Record
-from streams.errors import SystemFailure, UserError
+from streams.demo.simulator import Plan
+from streams.errors import UserError
+from streams.local import targets
 from streams.local.stack import Stack
 from streams.settings import Settings
 
 REPORT = "demo-report.json"
-CHANGED = "health.code.changed"
-SECRET = "token-secret"
-"""File in the home with the key that signs tokens, shared with the gateway."""
-_IDLE_S = 90.0
 
 
 class Options(NamedTuple):
@@ -61,7 +46,7 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
     started is stopped when it returns or raises, unless it is to be kept. Raises UserError and SystemFailure."""
     home = settings_module.load(need_stack=False).home
     _raise_file_limit()
-    with _told_to_stop(), ExitStack() as cleanup:
+    with _told_to_stop(), _alone(home), ExitStack() as cleanup:
         say = console.status("").__enter__() if console.is_terminal else None
 
         def progress(text: str) -> None:
@@ -69,25 +54,23 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
 
         if say is not None:
             cleanup.callback(say.stop)
+        (home / REPORT).unlink(missing_ok=True)  # whoever reads it must not take the last run's for this one's
+        if kept_running := targets.stop_all(home):
+            progress(f"stopped {', '.join(kept_running)}, kept from an earlier run: this one starts its own")
         stack = _start_stack(home, options, progress, cleanup)
         settings = settings_module.load()
         city = City(settings.deploy / "divisions.csv")
         kept = _prepare(settings, city, options, console, progress, register)
+        scenario = _scenario(city, kept, options.plan)
         launcher = Launcher(home, options.keep, progress)
         cleanup.callback(launcher.stop)
         progress("starting workers and gateway")
         launcher.start()
         if say is not None:
             say.stop()
-        scenario = Scenario(city, kept.runs, kept.next_person, options.plan.stories, options.plan.expiry)
-        if scenario.next_person > kept.people:
-            raise UserError(
-                f"earlier runs have used {kept.next_person:,} of {kept.people:,} residents and this one needs more: "
-                f"raise --people, or begin afresh with --wipe"
-            )
         kept.runs, kept.next_person = kept.runs + 1, scenario.next_person
         kept.write(home)
-        books = asyncio.run(_Run(settings, city, scenario, options.plan, launcher, console).play())
+        books = asyncio.run(Outbreak(settings, city, scenario, options.plan, launcher, console).play())
         launcher.save_metrics()
         books.write(home / REPORT)
         console.print(books.table())
@@ -103,120 +86,15 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
         return books.balanced
 
 
-class _Run:
-    """The part that runs in the event loop."""
-
-    def __init__(
-        self, settings: Settings, city: City, scenario: Scenario, plan: Plan, launcher: Launcher, console: Console
-    ) -> None:
-        self._settings, self._scenario, self._plan = settings, scenario, plan
-        self._launcher, self._console = launcher, console
-        people = {p.person_id: p for n in scenario.scripted for p in [city.resident(n)]}
-        roster = {duty.division: duty.on_duty for duty in city.roster()}
-
-        def residence(person_id: str) -> str | None:
-            person = people[person_id]
-            return person.cell if person.registered else None
-
-        known = set(people)
-        oracle = Oracle(lambda person_id: residence(person_id) if person_id in people else None, roster.get)
-        self._ledger = Ledger(oracle, frozenset(known))
-        self._addressees = sorted({oracle.addressee(p.person_id, p.cell[:12]) for p in people.values()})
-        self._schemas = Schemas(settings)
-
-    async def play(self) -> report.Report:
-        """Connect, play, draw up the books."""
-        ledger, plan, launcher = self._ledger, self._plan, self._launcher
-        loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._idle)
-        async with contextlib.AsyncExitStack() as cleanup:
-            secret = load_secret(self._settings.home / SECRET)
-            expires = int(time.time()) + 12 * 3600
-            phones = Phones(launcher.gateway_url, lambda who: sign(secret, who, expires), ledger.alert, self._reset)
-            cleanup.push_async_callback(phones.close)
-            self._console.print(f"connecting {len(self._addressees):,} phones and desks")
-            place = await phones.place(self._addressees[0])
-            start = await asyncio.to_thread(self._ends)
-            await phones.connect(self._addressees, place)
-            self._scenario.base = int(time.time() * 1000)
-            publishers = Publishers(self._settings.bootstrap_servers, self._schemas.encode)
-            simulator = Simulator(plan, self._scenario, ledger, publishers, launcher.kill_one)
-            self._simulator = simulator
-            watcher = Watcher(self._settings.bootstrap_servers, start, loop, self._take, simulator.fail)
-            cleanup.callback(watcher.stop)
-            view = View(
-                self._console, ledger, lambda: simulator.phase, lambda: launcher.kills, lambda: phones.connected
-            )
-            tasks = [loop.create_task(view.show()), loop.create_task(launcher.supervise())]
-            for task in tasks:
-                cleanup.push_async_callback(_cancelled, task)
-                task.add_done_callback(functools.partial(_ended, simulator))
-            # What the bursts are made of would be looked through again and again, in pauses not of the bus's making.
-            gc.collect()
-            gc.freeze()
-            with publishers:
-                await simulator.play()
-            return report.make(ledger, launcher.kills)
-
-    def _take(self, records: Sequence[Record]) -> None:
-        """A batch of what the bus wrote for itself."""
-        try:
-            for record in records:
-                if record.topic.startswith("dead."):
-                    self._ledger.dead_letter(record.value, dict(record.headers))
-                elif record.value is None:
-                    continue
-                elif record.topic == AUDIT:
-                    self._ledger.audit(self._schemas.decode(AUDIT, record.value))
-                elif (change := self._ledger.change(self._schemas.decode(CHANGED, record.value))) is not None:
-                    self._simulator.seen(change)
-        except Exception as error:  # in a callback of the loop it would only be logged, and the run wait for ever
-            self._simulator.fail(error)
-
-    def _reset(self, addressee: str) -> None:
-        self._ledger.resets += 1
-
-    def _idle(self) -> None:
-        """Wait until the bus has worked off what an earlier run, broken off, has left. Raises SystemFailure."""
-        from streams.engine.app import group_of  # brings Faust, which nothing else here needs
-
-        admin, inputs = Admin(self._settings.bootstrap_servers), self._inputs()
-        deadline = time.monotonic() + _IDLE_S
-        while True:
-            behind = _behind(admin, group_of("intake"), inputs, 0)
-            city = sorted({topic.split(".", 2)[2] for topic in inputs})
-            behind += _behind(
-                admin, group_of("person"), city, 1
-            )  # the marker of a transaction is an offset that nobody reads
-            if not behind:
-                return
-            if time.monotonic() > deadline:
-                raise SystemFailure(f"the bus is still {behind} records behind after {_IDLE_S:.0f} s")
-            time.sleep(0.2)
-
-    def _inputs(self) -> list[str]:
-        return load_layout(self._settings.deploy / "layout.yaml").inputs()
-
-    def _ends(self) -> dict[tuple[str, int], int]:
-        topics = [CHANGED, AUDIT, *(f"dead.{topic}" for topic in self._inputs())]
-        return dict(Admin(self._settings.bootstrap_servers).ends(topics))
-
-
-def _behind(admin: Admin, group: str, topics: list[str], markers: int) -> int:
-    committed, starts = admin.committed(group), admin.starts(topics)
-    left = (end - committed.get(tp, starts[tp]) for tp, end in admin.ends(topics).items())
-    return sum(n for n in left if n > markers)
-
-
-def _ended(simulator: Simulator, task: "asyncio.Task[None]") -> None:
-    """The view or the supervision has ended by itself, which only a failure explains."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        simulator.fail(error)
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+def _scenario(city: City, kept: Kept, plan: Plan) -> Scenario:
+    """The outbreak of this run, with people of its own. Raises UserError when there are not enough left."""
+    scenario = Scenario(city, kept.runs, kept.next_person, plan.stories, plan.expiry)
+    if scenario.next_person > kept.people:
+        raise UserError(
+            f"earlier runs have used {kept.next_person:,} of {kept.people:,} residents and this one needs "
+            f"{scenario.next_person - kept.next_person:,}: raise --people, or begin afresh with --wipe"
+        )
+    return scenario
 
 
 def _start_stack(home: Path, options: Options, say: Callable[[str], None], cleanup: ExitStack) -> Stack | None:
@@ -262,6 +140,20 @@ def _keep(stack: Stack | None, launcher: Launcher, console: Console) -> None:
         console.print(f"Prometheus           {stack.prometheus_url or 'is not installed'}")
         console.print(f"Kafka                {stack.bootstrap_servers}")
     console.print("everything runs on; stop it with `haihe down`")
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One demo at a time in a home: a second one's workers would fence the first's. Raises UserError."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"a demo is running already in {home}: wait for it, or give this one another HAIHE_HOME"
+            ) from None
+        yield
 
 
 def _raise_file_limit() -> None:
