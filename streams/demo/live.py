@@ -67,7 +67,10 @@ class View:
 
     def _table(self) -> Table:
         table = Table(
-            title=f"{time.monotonic() - self._began:4.0f} s  {self._phase()}", title_justify="left", min_width=72
+            title=f"{time.monotonic() - self._began:4.0f} s  {self._phase()}",
+            title_justify="left",
+            min_width=72,
+            show_header=False,
         )
         table.add_column("", style="bold")
         table.add_column("now", justify="left")

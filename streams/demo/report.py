@@ -75,6 +75,7 @@ def make(ledger: Ledger, kills: int) -> Report:
     changes, alerts = _compare(oracle.changes, ledger.changes), _compare(oracle.alerts, ledger.known_alerts())
     duplicates = ledger.repeated_changes + ledger.repeated_alerts
     foreign = len(ledger.foreign_changes)
+    late = f"{foreign} of people of an earlier run, broken off or just expired" if foreign else ""
     lines = [
         Line("published = accepted + rejected", ledger.published, intake.delivered + rejected),
         Line("accepted, expected = by intake", oracle.accepted, intake.delivered),
@@ -82,7 +83,7 @@ def make(ledger: Ledger, kills: int) -> Report:
         *(_dead_letters(ledger)),
         *(_flow(name, ledger) for name in sorted({_INTAKE, _CODE, _ALERT, *ledger.flows})),
         Line("accepted = read by health-code", intake.delivered, ledger.flow(_CODE).read),
-        Line("colour changes = read by grid-alert", len(ledger.changes) + foreign, ledger.flow(_ALERT).read),
+        Line("colour changes = read by grid-alert", len(ledger.changes) + foreign, ledger.flow(_ALERT).read, late),
         Line("colour changes, expected = seen", len(oracle.changes), len(ledger.changes), _by_cause(ledger)),
         Line("colour changes, expected and not seen so", changes.missing, 0),
         Line("colour changes, seen and not expected so", changes.unexpected, 0),
