@@ -195,10 +195,10 @@ class WorkerProcess:
         lines = [msgspec.json.decode(line) for line in self.log.read_bytes().splitlines() if line.startswith(b"{")]
         return [line for line in lines if line["event"] == event]
 
-    def says(self, event: str, seconds: float = 30.0) -> dict[str, Any]:
-        """Wait for such a line."""
+    def says(self, event: str, times: int = 1, seconds: float = 30.0) -> dict[str, Any]:
+        """Wait until it has said so that often; the first such line."""
         deadline = time.monotonic() + seconds
-        while not (found := self.said(event)):
+        while len(found := self.said(event)) < times:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"{self.chain} does not say {event!r}:\n{self.log.read_text()}")
             time.sleep(0.05)  # a log is a file: there is no event to await
