@@ -51,11 +51,13 @@ def create_topics(settings: Settings) -> int:
 
 
 def load_tables(settings: Settings, city: City, people: int, kept: Kept, encode: Encode, console: Console) -> bool:
-    """Load residence and roster unless they are there already; whether that was needed. Brings `kept` up to date."""
-    if kept.people >= people and kept.seed == city.seed:
+    """Load the roster and `people` residents, as far as they are not there already; whether that was needed. Brings
+    `kept` up to date."""
+    if kept.seed != city.seed:
+        kept.people = 0
+    if kept.people >= people:
         return False
-    kept.people = 0
-    kept.write(settings.home)
+    missing = range(kept.people, people)
     columns = (
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),
@@ -63,8 +65,8 @@ def load_tables(settings: Settings, city: City, people: int, kept: Kept, encode:
         rich.progress.TimeRemainingColumn(),
     )
     with rich.progress.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("loading roster and residences", total=people + CELLS)
-        tables.load(settings.bootstrap_servers, city, people, encode, lambda n: bar.update(task, completed=n))
+        task = bar.add_task("loading roster and residences", total=len(missing) + CELLS)
+        tables.load(settings.bootstrap_servers, city, missing, encode, lambda n: bar.update(task, completed=n))
     kept.people, kept.seed = people, city.seed
     kept.write(settings.home)
     return True

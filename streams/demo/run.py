@@ -60,8 +60,7 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
         stack = _start_stack(home, options, progress, cleanup)
         settings = settings_module.load()
         city = City(settings.deploy / "divisions.csv")
-        kept = _prepare(settings, city, options, console, progress, register)
-        scenario = _scenario(city, kept, options.plan)
+        kept, scenario = _prepare(settings, city, options, console, progress, register)
         launcher = Launcher(home, options.keep, progress)
         cleanup.callback(launcher.stop)
         progress("starting workers and gateway")
@@ -84,17 +83,6 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
             cleanup.pop_all()
             _keep(stack, launcher, console)
         return books.balanced
-
-
-def _scenario(city: City, kept: Kept, plan: Plan) -> Scenario:
-    """The outbreak of this run, with people of its own. Raises UserError when there are not enough left."""
-    scenario = Scenario(city, kept.runs, kept.next_person, plan.stories, plan.expiry)
-    if scenario.next_person > kept.people:
-        raise UserError(
-            f"earlier runs have used {kept.next_person:,} of {kept.people:,} residents and this one needs "
-            f"{scenario.next_person - kept.next_person:,}: raise --people, or begin afresh with --wipe"
-        )
-    return scenario
 
 
 def _start_stack(home: Path, options: Options, say: Callable[[str], None], cleanup: ExitStack) -> Stack | None:
@@ -120,16 +108,19 @@ def _prepare(
     console: Console,
     say: Callable[[str], None],
     register: Callable[[Settings], object],
-) -> Kept:
-    """Topics, schemas, tables; what earlier runs have left."""
+) -> tuple[Kept, Scenario]:
+    """Topics, schemas, tables; the outbreak of this run, with people whom no earlier run on these data has used. When
+    too few of them are left, as many again move in."""
     say("creating topics")
     prepare.create_topics(settings)
     say("registering schemas")
     register(settings)
     kept = Kept.read(settings.home) if tables.loaded(settings.bootstrap_servers) else Kept()
-    if prepare.load_tables(settings, city, options.people, kept, Schemas(settings).encode, console):
-        say(f"loaded the roster and {options.people:,} residents")
-    return kept
+    scenario = Scenario(city, kept.runs, kept.next_person, options.plan.stories, options.plan.expiry)
+    people = options.people * -(-scenario.next_person // options.people)
+    if prepare.load_tables(settings, city, people, kept, Schemas(settings).encode, console):
+        say(f"loaded the roster and {people:,} residents")
+    return kept, scenario
 
 
 def _keep(stack: Stack | None, launcher: Launcher, console: Console) -> None:

@@ -20,12 +20,12 @@ def loaded(bootstrap: str) -> int:
     return sum(Admin(bootstrap).ends([RESIDENCE]).values())
 
 
-def rows(city: City, people: int, encode: Encode) -> Iterator[tuple[str, str, bytes]]:
-    """Topic, key and value of every row: the roster, then the residences of the first `people` residents."""
+def rows(city: City, people: range, encode: Encode) -> Iterator[tuple[str, str, bytes]]:
+    """Topic, key and value of every row: the roster, then the residences of the residents with these numbers."""
     for duty in city.roster():
         fields = {"division": duty.division, "on_duty": duty.on_duty, "backup": duty.backup}
         yield ROSTER, duty.division, encode(ROSTER, _whole_table | fields)
-    for index in range(people):
+    for index in people:
         person = city.resident(index)
         if person.registered:
             fields = {
@@ -41,7 +41,7 @@ def rows(city: City, people: int, encode: Encode) -> Iterator[tuple[str, str, by
 _whole_table: dict[str, str | None] = {"event_id": None, "occurred_at": None, "publisher": None}
 
 
-def load(bootstrap: str, city: City, people: int, encode: Encode, progress: Callable[[int], None]) -> int:
+def load(bootstrap: str, city: City, people: range, encode: Encode, progress: Callable[[int], None]) -> int:
     """Write both tables and return the number of rows. `progress` is told how many are written, now and then.
 
     Raises SystemFailure when the broker refuses or does not answer.
