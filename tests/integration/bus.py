@@ -49,7 +49,7 @@ class Bus:
         self.register(self.settings.schemas)
         self.city = City(ROOT / "deploy/tianjin/divisions.csv")
         self.duty = {row.division: row.on_duty for row in self.city.roster()}
-        tables.load(bootstrap, self.city, PEOPLE, self.encode, lambda written: None)
+        tables.load(bootstrap, self.city, range(PEOPLE), self.encode, lambda written: None)
         self._numbers = iter(range(PEOPLE))
 
     def register(self, schemas: Path, *event_types: str) -> None:

@@ -1,10 +1,13 @@
 """What an unknown schema id means, and whom a worker asks, in which order, how often."""
 
+import threading
+
 import pytest
 
 from streams.chains.resolver import Resolver
+from streams.contract.registry import MemoryRegistry
 from streams.errors import Rejection
-from tests.unit.chains.registries import OTHER, REFORMATTED, TOPIC, Offices
+from tests.unit.chains.registries import OTHER, REFORMATTED, TOPIC, Counting, Offices
 
 
 @pytest.fixture
@@ -88,6 +91,46 @@ def test_a_registry_that_does_not_answer_is_asked_once_a_batch_for_it_may_take_s
     resolver.new_batch()
     resolver.find(4712, TOPIC)
     assert offices.registry.asked == [4711, 4712]
+
+
+class Slow(Counting):
+    """A registry that lets a question wait until `answers` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+
+    def schema(self, schema_id: int):
+        self.asked.append(schema_id)
+        self.answers.wait(30)
+        return MemoryRegistry.schema(self, schema_id)
+
+
+def test_a_registry_that_hangs_holds_nobody_up_and_its_late_answer_counts(offices: Offices) -> None:
+    offices.registry = Slow()
+    released = offices.release(TOPIC)
+    other = offices.registry.register("someone-value", REFORMATTED)
+    resolver = Resolver(offices.released, offices.policy, offices.registry)
+    assert resolver.find(other, TOPIC) is None  # and returns, although nobody has answered
+    resolver.new_batch()
+    assert resolver.find(other, TOPIC) is None
+    assert resolver.find(released, TOPIC).schema_id == released
+    offices.registry.answers.set()
+    resolver.new_batch()
+    assert resolver.find(other, TOPIC).schema_id == released
+    assert offices.registry.asked == [other]
+
+
+def test_what_the_registry_says_of_an_id_is_kept(offices: Offices, resolver: Resolver) -> None:
+    released = offices.release(TOPIC)
+    other = offices.registry.register("someone-value", REFORMATTED)
+    for _ in range(3):
+        resolver.new_batch()
+        assert resolver.find(other, TOPIC).schema_id == released
+    offices.registry.away = True
+    resolver.new_batch()
+    assert resolver.find(other, TOPIC).schema_id == released
+    assert offices.registry.asked == [other]
 
 
 def test_the_next_batch_sees_what_was_released_after_the_last(offices: Offices, resolver: Resolver) -> None:
