@@ -79,6 +79,11 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
                 console.print(f"[bold red]does not balance:[/] {line.name}: {line.left:,} and {line.right:,}")
         if books.balanced:
             console.print(f"[green]balanced[/]; kills {books.data['kills']}; the same as JSON: {home / REPORT}")
+        for process in launcher.processes.values():
+            if process.crashes:
+                console.print(
+                    f"[yellow]{process.name} ended by itself {process.crashes} times[/]; its log is {process.log}"
+                )
         if options.keep:
             cleanup.pop_all()
             _keep(stack, launcher, console)
