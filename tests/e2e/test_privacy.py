@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from streams.demo.city import City, Resident
+from streams.demo.kept import Kept
 from tests.e2e.demo_run import PEOPLE, ROOT, Ran
 from tests.e2e.personal import People
 
@@ -18,9 +19,12 @@ PROCESSES = {"intake-0", "person-0", "person-1", "gateway"}
 
 
 @pytest.fixture(scope="module")
-def residents() -> list[Resident]:
-    city = City(ROOT / "deploy/tianjin/divisions.csv")
-    return [city.resident(n) for n in range(PEOPLE)]
+def residents(home: Path, first: Ran, second: Ran) -> list[Resident]:
+    """Everybody: more move in when runs have used up those there were."""
+    kept = Kept.read(home)
+    assert kept.people >= PEOPLE
+    city = City(ROOT / "deploy/tianjin/divisions.csv", kept.seed)
+    return [city.resident(n) for n in range(kept.people)]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +97,6 @@ def test_a_phone_written_in_groups_is_found(residents: list[Resident], people: P
     assert ("phone", phone) in people.found_in(f"called {phone[:3]}-{phone[3:7]}-{phone[7:]}")
 
 
-def test_somebody_else_is_not_found(people: People) -> None:
-    city = City(ROOT / "deploy/tianjin/divisions.csv", seed=1)
-    other = city.resident(PEOPLE + 1)
+def test_somebody_else_is_not_found(people: People, residents: list[Resident]) -> None:
+    other = City(ROOT / "deploy/tianjin/divisions.csv").resident(len(residents))
     assert not people.found_in(f"{other.person_id} {other.phone} {other.address}")
