@@ -207,13 +207,13 @@ class WorkerProcess:
 
 @contextmanager
 def workers(bus: Bus, *chains: str, **env: str) -> Iterator[list[WorkerProcess]]:
-    """Slot 0 of each chain, ready; stopped at the end."""
+    """Slot 0 of each chain, ready; stopped at the end, which they do cleanly."""
     started = [WorkerProcess(bus, chain, **env) for chain in chains]
     try:
         yield [worker.ready() for worker in started]
     finally:
-        for worker in started:
-            worker.stop()
+        codes = [worker.stop() for worker in started]
+    assert codes == [0] * len(started), [worker.log.read_text()[-2000:] for worker in started]
 
 
 def headers(record: Record) -> dict[str, str]:

@@ -327,6 +327,24 @@ def test_a_partition_count_that_would_split_keys_is_one_sentence_that_names_the_
     assert sentence.endswith("has 24 partitions and its group 12: keys would be split")
 
 
+@pytest.mark.parametrize(
+    ("from_", "to", "says"),
+    [
+        (
+            "flows: [health-code,",
+            "flows: [health-cod,",
+            "names the flow 'health-cod': there are health-code, grid-alert",
+        ),
+        ("global_tables: [ref.roster]", "global_tables: []", "joins ref.roster, which its layout does not declare"),
+        ("global_tables:", "global_table:", "unknown key `global_table`, did you mean `global_tables`?"),
+    ],
+)
+def test_a_mistake_in_the_layout_is_one_sentence(bus: Bus, city: Path, from_: str, to: str, says: str) -> None:
+    change(city, from_, to)
+    code, sentence, _ = refused(WorkerProcess(bus, "person", 7, HAIHE_DEPLOY=str(city)))
+    assert (code, sentence.endswith(says)) == (2, True), sentence
+
+
 def test_a_schema_that_is_not_released_is_waited_for_and_named_once(bus: Bus, tmp_path: Path, city: Path) -> None:
     schemas = tmp_path / "avro"
     shutil.copytree(ROOT / "schemas/avro", schemas)
