@@ -147,6 +147,16 @@ class Ledger:
         """Alerts received that concern this run's people."""
         return {id_: alert for id_, alert in self.alerts.items() if alert.change_id not in self.foreign_changes}
 
+    def busiest(self) -> str | None:
+        """The grid worker with the most open alerts of this run: whose page is worth looking at."""
+        latest = {alert.alert_id: alert for alert in self.alerts.values()}
+        opened = Counter(
+            alert.addressee
+            for alert in latest.values()
+            if alert.state == "RAISED" and alert.addressee.startswith("gw-")
+        )
+        return max(opened, key=opened.__getitem__, default=None)
+
     def flow(self, name: str) -> FlowTotal:
         return self.flows.get(name) or FlowTotal()
 

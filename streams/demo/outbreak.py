@@ -50,13 +50,13 @@ class Outbreak:
             return person.cell if person.registered else None
 
         oracle = Oracle(residence, roster.get)
-        self._ledger = Ledger(oracle, frozenset(people))
+        self.ledger = Ledger(oracle, frozenset(people))
         self._addressees = sorted({oracle.addressee(p.person_id, p.cell[:12]) for p in people.values()})
         self._schemas = Schemas(settings)
 
     async def play(self) -> report.Report:
         """Connect, play, draw up the books."""
-        ledger, plan, launcher = self._ledger, self._plan, self._launcher
+        ledger, plan, launcher = self.ledger, self._plan, self._launcher
         loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._idle)
         async with contextlib.AsyncExitStack() as cleanup:
@@ -94,18 +94,18 @@ class Outbreak:
         try:
             for record in records:
                 if record.topic.startswith("dead."):
-                    self._ledger.dead_letter(record.value, dict(record.headers))
+                    self.ledger.dead_letter(record.value, dict(record.headers))
                 elif record.value is None:
                     continue
                 elif record.topic == AUDIT:
-                    self._ledger.audit(self._schemas.decode(AUDIT, record.value))
-                elif (change := self._ledger.change(self._schemas.decode(CHANGED, record.value))) is not None:
+                    self.ledger.audit(self._schemas.decode(AUDIT, record.value))
+                elif (change := self.ledger.change(self._schemas.decode(CHANGED, record.value))) is not None:
                     self._simulator.seen(change)
         except Exception as error:  # in a callback of the loop it would only be logged, and the run wait for ever
             self._simulator.fail(error)
 
     def _reset(self, addressee: str) -> None:
-        self._ledger.resets += 1
+        self.ledger.resets += 1
 
     def _idle(self) -> None:
         """Wait until the bus has worked off what an earlier run, broken off, has left. Raises SystemFailure."""

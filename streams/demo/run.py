@@ -69,7 +69,8 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
             say.stop()
         kept.runs, kept.next_person = kept.runs + 1, scenario.next_person
         kept.write(home)
-        books = asyncio.run(Outbreak(settings, city, scenario, options.plan, launcher, console).play())
+        outbreak = Outbreak(settings, city, scenario, options.plan, launcher, console)
+        books = asyncio.run(outbreak.play())
         launcher.save_metrics()
         books.write(home / REPORT)
         console.print(books.table())
@@ -86,7 +87,7 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
                 )
         if options.keep:
             cleanup.pop_all()
-            _keep(stack, launcher, console)
+            _keep(stack, launcher, console, outbreak.ledger.busiest())
         return books.balanced
 
 
@@ -128,8 +129,9 @@ def _prepare(
     return kept, scenario
 
 
-def _keep(stack: Stack | None, launcher: Launcher, console: Console) -> None:
-    console.print(f"grid workers' page   {launcher.gateway_url}/login-stub")
+def _keep(stack: Stack | None, launcher: Launcher, console: Console, who: str | None) -> None:
+    """Say where everything is; `who` has alerts to look at."""
+    console.print(f"grid workers' page   {launcher.gateway_url}/login-stub?id={who or 'desk-12'}")
     for name in (*WORKERS, "gateway"):
         console.print(f"metrics of {name:<10} http://127.0.0.1:{launcher.processes[name].port}/metrics")
     if stack is not None:
