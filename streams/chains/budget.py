@@ -12,11 +12,18 @@ IN_A_ROW = 1_000
 
 
 class Budget:
-    """One flow's refusals. Counts attempts, so a transaction that is repeated counts twice: it errs on stopping."""
+    """One flow's refusals; those of an aborted transaction never happened."""
 
     def __init__(self, flow: str):
         self._flow = flow
         self._seen = self._refused = self._row = 0
+        self.commit()
+
+    def commit(self) -> None:
+        self._committed = (self._seen, self._refused, self._row)
+
+    def rollback(self) -> None:
+        self._seen, self._refused, self._row = self._committed
 
     def accepted(self) -> None:
         self._row = 0

@@ -17,6 +17,7 @@ from streams.contract.wire import schema_id
 from streams.engine.app import Parts
 from streams.engine.batch import Batch, Message, place
 from streams.engine.client import MAX_RECORD
+from streams.engine.faults import SYSTEM
 from streams.errors import Rejection, SystemFailure
 from streams.flows.flow import Event, Flow, Outcome, Table
 from streams.governance.view import View, Withheld
@@ -29,10 +30,12 @@ NOTHING: Poison = {}
 
 
 class Schemas(NamedTuple):
-    """`find(schema id, topic)` gives the version a record was written with, `latest(topic)` the one to write with."""
+    """`find(schema id, topic)` gives the version a record was written with (None: unknown while the registry is away),
+    `latest(topic)` the one to write with; `new_batch` comes before each batch."""
 
     find: Callable[[int, str], Version | Rejection | None]
     latest: Callable[[str], Version]
+    new_batch: Callable[[], None] = lambda: None
 
 
 class Origin(NamedTuple):
@@ -83,38 +86,49 @@ class Chain(AuditedPass):
 
     def run(self, batch: Batch) -> Iterator[None]:
         started = time.perf_counter()
+        self._schemas.new_batch()
         for partition, wall in batch.ticks.items():
             self._advance(partition, wall)
             yield
+        held: set[tuple[str, int]] = set()
         for n, message in enumerate(batch.messages):
-            self._take(message)
+            batch.at = message
+            topic, partition, _ = place(message)
+            if held and (topic, partition) in held:
+                continue
+            if not self._take(message):
+                held.add((topic, partition))
+                batch.hold(message)
             if n % TURN == TURN - 1:
                 yield
         self._step_seconds.observe(time.perf_counter() - started)
 
     # -- one record ------------------------------------------------------------------------------------------
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message) -> bool:
+        """False when the record must wait."""
         topic, partition, _ = place(message)
         key, value, timestamp = message.key() or b"", message.value(), message.timestamp()[1]
         table = self._local.get(topic)
         if table is not None:
             table.apply(partition, key, value)
-            return
+            return True
         self._advance(partition, timestamp)
         origin = Origin(message, partition, timestamp)
         self._poison = self.poisoned.get(place(message), NOTHING) if self.poisoned else NOTHING
-        self._dispatch(topic, self._poison.get(None) or self._decode(topic, key, value), key, value, origin)
+        event = self._poison.get(None) or self._decode(topic, key, value)
+        if event is None:
+            return False
+        self._dispatch(topic, event, key, value, origin)
+        return True
 
-    def _decode(self, topic: str, key: bytes, value: bytes | None) -> Event | Rejection:
+    def _decode(self, topic: str, key: bytes, value: bytes | None) -> Event | Rejection | None:
         if value is None:
             return Rejection("decode", "empty", "the record has no value")
         identity = schema_id(value)
         if isinstance(identity, Rejection):
             return identity
         version = self._schemas.find(identity, topic)
-        if version is None:
-            raise SystemFailure(f"{topic} holds schema id {identity}, which is unknown while the registry is away")
-        if isinstance(version, Rejection):
+        if not isinstance(version, Version):
             return version
         try:
             return Event(topic, key.decode(), version.decode(value))
@@ -146,12 +160,10 @@ class Chain(AuditedPass):
         now = self._state.partitions[partition].time if origin.message is not None else origin.timestamp
         try:
             outcome = runner.flow.step(runner.decode(raw) if raw else None, event, now, self._tables)
-        except SystemFailure:
-            raise  # a table that is no longer followed: not the record's fault
+        except SYSTEM:
+            raise  # a table that is no longer followed, say: not the record's fault
         except Exception as exc:
-            if origin.message is None:
-                raise _timer_failed(runner.name, exc) from exc
-            raise FlowFailed(runner.name, "flow") from exc
+            raise _failed(runner.name, exc, origin) from exc
         if isinstance(outcome, Rejection):
             return outcome
         count = self.ledger.flow(runner.name)
@@ -162,6 +174,16 @@ class Chain(AuditedPass):
         if rejection is None:
             count.delivered += 1
         return rejection
+
+    def committed(self) -> None:
+        super().committed()
+        for runner in self._runners:
+            runner.budget.commit()
+
+    def aborted(self) -> None:
+        super().aborted()
+        for runner in self._runners:
+            runner.budget.rollback()
 
     # -- time ------------------------------------------------------------------------------------------------
     def _advance(self, partition: int, until: int) -> None:
@@ -179,17 +201,18 @@ class Chain(AuditedPass):
             raw = part.get(state_key)
             if raw is None:
                 continue
+            origin = Origin(None, partition, due)
             try:
                 outcome = runner.flow.fire(runner.decode(raw), due, self._tables)
-            except SystemFailure:
+                again = None if outcome.state is None else runner.flow.due(outcome.state)
+            except SYSTEM:
                 raise
             except Exception as exc:
-                raise _timer_failed(runner.name, exc) from exc
-            again = None if outcome.state is None else runner.flow.due(outcome.state)
+                raise _failed(runner.name, exc, origin) from exc
             if again is not None and again <= due:
                 raise SystemFailure(f"flow {runner.name} set a timer that is not later than the one that fired")
             self.ledger.flow(runner.name).fired += 1
-            if self._apply(runner, outcome, state_key, True, Origin(None, partition, due)) is not None:
+            if self._apply(runner, outcome, state_key, True, origin) is not None:
                 raise SystemFailure(f"flow {runner.name} made an event of a timer that cannot be written")
 
     # -- outputs ---------------------------------------------------------------------------------------------
@@ -206,9 +229,12 @@ class Chain(AuditedPass):
             if len(value) > MAX_RECORD:
                 return Rejection("encode", "too-large", f"{len(value)} bytes, at most {MAX_RECORD}")
             encoded.append((event, value))
-        state = outcome.state
-        if state is not None:
-            self._state.put(origin.partition, state_key, self._encode_state(state), runner.flow.due(state))
+        if outcome.state is not None:
+            try:
+                state, due = self._encode_state(outcome.state), runner.flow.due(outcome.state)
+            except Exception as exc:
+                raise _failed(runner.name, exc, origin) from exc
+            self._state.put(origin.partition, state_key, state, due)
         elif existed:
             self._state.put(origin.partition, state_key, None, None)
         for note in outcome.notes:
@@ -216,7 +242,8 @@ class Chain(AuditedPass):
         for event, value in encoded:
             key = event.key.encode()
             self.produce(event.type, value, key, timestamp=origin.timestamp)
-            self.ledger.written.append(origin.timestamp)
+            if origin.message is not None:
+                self.ledger.written.append(origin.timestamp)
             for view in self._views.get(event.type, ()):
                 self._show(view, event, origin.timestamp)
             self._dispatch(event.type, event, key, value, origin)
@@ -231,6 +258,8 @@ class Chain(AuditedPass):
         except Withheld as exc:
             count.withheld[exc.reason] += 1
             return
+        except SYSTEM:
+            raise  # a view without a released schema would withhold everything
         except Exception:
             count.withheld["failed"] += 1
             return
@@ -240,7 +269,9 @@ class Chain(AuditedPass):
     def _row(self, topic: str) -> Callable[[bytes], Mapping[str, Any] | None]:
         def decode(value: bytes) -> Mapping[str, Any] | None:
             identity = schema_id(value)
-            version = None if isinstance(identity, Rejection) else self._schemas.find(identity, topic)
+            version = identity if isinstance(identity, Rejection) else self._schemas.find(identity, topic)
+            if version is None:
+                raise SystemFailure(f"{topic} has a row of schema id {identity}, unknown while the registry is away")
             try:
                 return version.decode(value) if isinstance(version, Version) else None
             except ValueError:
@@ -249,6 +280,9 @@ class Chain(AuditedPass):
         return decode
 
 
-def _timer_failed(flow: str, exc: Exception) -> SystemFailure:
-    """A bug that no record is to blame for: there is none to refuse. The type only: a message may quote the state."""
-    return SystemFailure(f"flow {flow} failed in a timer ({type(exc).__name__})")
+def _failed(flow: str, exc: Exception, origin: Origin) -> Exception:
+    """A flow raised: a fault of the record in hand, or in a timer a bug for which no record can be refused. The type
+    only: a message may quote the state."""
+    if origin.message is None:
+        return SystemFailure(f"flow {flow} failed in a timer ({type(exc).__name__})")
+    return FlowFailed(flow, "flow")

@@ -5,10 +5,14 @@ published, however many hops ago). A value over the bus's limit is left out; its
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from streams.engine.batch import Message, place
 from streams.engine.client import MAX_RECORD
 from streams.errors import Rejection
+
+ORIGIN = "origin"
+"""Header that intake gives each record: `topic/partition/offset` of what was published."""
 
 
 class DeadLetters:
@@ -21,15 +25,15 @@ class DeadLetters:
         self, topic: str, flow: str, rejection: Rejection, origin: Message, key: bytes | None, value: bytes | None
     ) -> None:
         """`topic`, `key`, `value`: what the flow was given; `origin`: the record that this pass read."""
-        root, partition, offset = place(origin)
+        root, partition, offset = _root(origin)
         headers = [
             ("step", rejection.step.encode()),
             ("reason", rejection.reason.encode()),
             ("detail", rejection.detail.encode()),
             ("flow", flow.encode()),
             ("topic", root.encode()),
-            ("partition", str(partition).encode()),
-            ("offset", str(offset).encode()),
+            ("partition", partition.encode()),
+            ("offset", offset.encode()),
         ]
         if value is not None and len(value) > MAX_RECORD:
             headers.append(("size", str(len(value)).encode()))
@@ -37,3 +41,16 @@ class DeadLetters:
         if key is not None and len(key) > MAX_RECORD:
             key = None
         self._produce(f"dead.{topic}", value, key, timestamp=origin.timestamp()[1], headers=headers)
+
+
+def _root(origin: Message) -> tuple[str, str, str]:
+    """Topic, partition, offset of what was published: what intake noted, or for an input its own place. Only the bus
+    writes what intake noted on: an input's headers are its publisher's, who may have put anything there."""
+    topic, partition, offset = place(origin)
+    if not topic.startswith("in."):
+        headers: Any = origin.headers() or []  # a list of pairs; the client's annotations allow more
+        noted = next((value for name, value in headers if name == ORIGIN), None)
+        if noted is not None:
+            root, number, at = noted.decode().split("/")
+            return root, number, at
+    return topic, str(partition), str(offset)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from streams.chains.audited import Audit, AuditedPass
+from streams.chains.dead_letter import ORIGIN
 from streams.chains.layout import split_input
 from streams.chains.ledger import Ledger
 from streams.chains.resolver import Resolver
@@ -36,17 +37,18 @@ class Intake(AuditedPass):
         started = time.perf_counter()
         held: set[tuple[str, int]] = set()
         for n, message in enumerate(batch.messages):
-            topic, partition, _ = place(message)
+            topic, partition, offset = place(message)
+            batch.at = message
             if (topic, partition) in held:
                 continue
-            if not self._take(topic, message):
+            if not self._take(topic, partition, offset, message):
                 held.add((topic, partition))
                 batch.hold(message)
             if n % TURN == TURN - 1:
                 yield
         self._observe(time.perf_counter() - started)
 
-    def _take(self, topic: str, message: Message) -> bool:
+    def _take(self, topic: str, partition: int, offset: int, message: Message) -> bool:
         """False when the record must wait."""
         names = self._names.get(topic)
         if names is None:
@@ -64,7 +66,8 @@ class Intake(AuditedPass):
             self.dead.send(topic, FLOW, verdict, message, message.key(), value)
             return True
         key, body = verdict
-        self.produce(event_type, body, key, timestamp=received)
+        origin = (ORIGIN, b"%b/%d/%d" % (topic.encode(), partition, offset))
+        self.produce(event_type, body, key, timestamp=received, headers=[origin])
         count.delivered += 1
         self.ledger.written.append(received)
         return True

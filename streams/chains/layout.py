@@ -29,6 +29,10 @@ class ChainLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partitioned_tables: tuple[str, ...] = ()
     global_tables: tuple[str, ...] = ()
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return (*self.partitioned_tables, *self.global_tables)
+
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     groups: dict[str, int]

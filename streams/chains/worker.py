@@ -16,8 +16,6 @@ from streams.chains.policy import RETRY_SECONDS, Policy, stop_process
 from streams.chains.resolver import Resolver
 from streams.contract.contracts import Contract, load_contracts
 from streams.contract.registry import Registry, RegistryAway
-from streams.contract.released import Released
-from streams.contract.version import Version
 from streams.contract.wire import schema_id
 from streams.engine.admin import Admin
 from streams.engine.app import Parts, WorkerSpec, work
@@ -89,20 +87,16 @@ def _run_chain(
     _check_topics(settings, destinations | set(declared.global_tables), copartitioned)
     policy = Policy(settings, contracts).start()
     policy.remember(chain, declared, layout.groups[declared.group], inputs)
-    policy.wait_for({*inputs, *outputs, AUDIT, *(v.name for v in views), *declared.partitioned_tables})
+    policy.wait_for({*inputs, *outputs, AUDIT, *(v.name for v in views), *declared.tables})
     resolver = Resolver(policy.released, policy.follower, Registry(settings.registry_url))
     tables = {
-        topic: GlobalTable(settings.bootstrap_servers, topic, _row(policy.released), stop_process).start()
+        topic: GlobalTable(settings.bootstrap_servers, topic, _row(policy, topic), stop_process).start()
         for topic in declared.global_tables
     }
 
-    def find(identity: int, topic: str) -> Version | Rejection | None:
-        resolver.new_batch()
-        return resolver.find(identity, topic)
-
     def build(parts: Parts) -> Handler:
         audit = Audit(policy.released.latest(AUDIT), policy.version)
-        schemas = Schemas(find, policy.released.latest)
+        schemas = Schemas(resolver.find, policy.released.latest, resolver.new_batch)
         return Chain(flows, views, schemas, tables, parts, Ledger(chain, slot), audit, health)
 
     spec = WorkerSpec(
@@ -136,10 +130,15 @@ def _check_topics(settings: Settings, destinations: set[str], copartitioned: dic
             )
 
 
-def _row(released: Released) -> Callable[[bytes], dict[str, Any]]:
+def _row(policy: Policy, topic: str) -> Callable[[bytes], dict[str, Any]]:
     def decode(value: bytes) -> dict[str, Any]:
         identity = schema_id(value)
-        version = None if isinstance(identity, Rejection) else released.by_id(identity)
+        if isinstance(identity, Rejection):
+            raise ValueError(identity.reason)
+        version = policy.released.find(identity, topic)
+        if version is None:  # released a moment ago, perhaps: ask bus.policy before a row is left out
+            policy.follower.sync()
+            version = policy.released.find(identity, topic)
         if version is None:
             raise ValueError("unknown schema id")
         return version.decode(value)

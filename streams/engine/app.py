@@ -6,8 +6,10 @@ Faust brings the agent, its supervision, timers and life cycle; its own Kafka cl
 import asyncio
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -16,6 +18,7 @@ from faust.app.base import BootStrategy
 
 from streams.engine.batch import BatchChannel
 from streams.engine.client import consumer_config, producer_config
+from streams.engine.faults import describe, where
 from streams.engine.handler import Handler
 from streams.engine.membership import SourceConfig
 from streams.engine.restore import PartitionedTable
@@ -82,10 +85,12 @@ async def _work(spec: WorkerSpec, build: Callable[[Parts], Handler]) -> int:
     state = KeyedState(write)
     tables = {topic: PartitionedTable(topic) for topic in spec.tables}
     handler = build(Parts(produce, state, tables))
-    consumer = consumer_config(spec.bootstrap, group_of(spec.chain), instance=slot_id)
+    consumer = consumer_config(spec.bootstrap, group_of(spec.chain), instance=slot_id, enable_partition_eof=True)
     config = SourceConfig(spec.bootstrap, (*spec.topics, *spec.tables), consumer, changelog, spec.max_batch, tables)
 
-    app = BusApp(slot_id, broker=f"kafka://{spec.bootstrap}", store="memory://", autodiscover=False)
+    # Faust makes a directory for tables that it then leaves empty.
+    unused = str(Path(tempfile.gettempdir()) / "haihe-faust")
+    app = BusApp(slot_id, broker=f"kafka://{spec.bootstrap}", store="memory://", autodiscover=False, datadir=unused)
     app.source = source = Source(config, transaction, state, handler)
 
     async def run(stream: Any) -> None:
@@ -105,15 +110,20 @@ async def _work(spec: WorkerSpec, build: Callable[[Parts], Handler]) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await app.start()
-    stopping = asyncio.create_task(stop.wait())
-    ends: set[asyncio.Future[Any]] = {stopping, source.failure}
+    try:
+        await app.start()
+    except Exception as exc:
+        source.fail(exc)
+    # Faust marks a service that failed and goes on: whatever it is, the worker is no longer one.
+    crashes = [asyncio.create_task(service._crashed.wait()) for service in (app, source)]
+    ends: set[asyncio.Future[Any]] = {asyncio.create_task(stop.wait()), source.failure, *crashes}
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    if source.failure.done():
-        failure = source.failure.result()
-        reason = str(failure) if isinstance(failure, SystemFailure) else repr(failure.args[:1])
-        log.error("stopping: nothing more is acknowledged", error=type(failure).__name__, reason=reason)
+    if source.failure.done() or any(crash.done() for crash in crashes):
+        failure = source.failure.result() if source.failure.done() else SystemFailure("a service of the worker ended")
+        log.error("stopping: nothing more is acknowledged", reason=describe(failure), where=where(failure))
         os._exit(EXIT_SYSTEM_FAILURE)  # a clean stop would commit
+    for crash in crashes:
+        crash.cancel()
     await app.stop()
     return 0
 

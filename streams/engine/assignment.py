@@ -8,6 +8,7 @@ import time
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.engine.batch import TopicPart
+from streams.engine.client import OPEN_TRANSACTION_S
 
 HOLD_SECONDS = 1.0
 """How long a partition rests that waits for something outside Kafka (an unknown schema while the registry is away)."""
@@ -19,8 +20,11 @@ class Assignment:
     def __init__(self) -> None:
         self.floor: dict[TopicPart, int] = {}
         self.seen: dict[int, float] = {}
-        self._held: dict[TopicPart, float] = {}
         self.paused = False
+        self._held: dict[TopicPart, float] = {}
+        self._stopped: set[TopicPart] = set()
+        self._focus: set[TopicPart] | None = None
+        self._ended: dict[TopicPart, int] = {}
 
     def start_offsets(
         self, consumer: Consumer, parts: list[TopicPartition]
@@ -29,7 +33,8 @@ class Assignment:
         value). Raises KafkaException."""
         offsets: dict[TopicPart, int] = {}
         unread: set[TopicPart] = set()
-        for part in consumer.committed([TopicPartition(p.topic, p.partition) for p in parts], 60.0):
+        asked = [TopicPartition(p.topic, p.partition) for p in parts]
+        for part in consumer.committed(asked, OPEN_TRANSACTION_S):
             if part.error is not None:
                 raise KafkaException(part.error)
             key = (part.topic, part.partition)
@@ -40,50 +45,82 @@ class Assignment:
                 unread.add(key)
         return offsets, unread
 
-    def take(self, offsets: dict[TopicPart, int]) -> None:
+    def take(self, consumer: Consumer, offsets: dict[TopicPart, int]) -> None:
+        """These partitions are ours from now on, from these offsets."""
         now = time.monotonic()
         self.floor.update(offsets)
         for _, partition in offsets:
             self.seen[partition] = now
+        # The client keeps the pause of a partition over its reassignment: it would never be read again.
+        consumer.resume([TopicPartition(*key) for key in offsets])
+        self.settle(consumer)
 
     def drop(self, gone: set[TopicPart]) -> None:
         for key in gone:
             self.floor.pop(key, None)
             self._held.pop(key, None)
+            self._ended.pop(key, None)
+        self._stopped -= gone
+        self._focus = None
         kept = {partition for _, partition in self.floor}
         self.seen = {p: at for p, at in self.seen.items() if p in kept}
 
-    def parts(self) -> list[TopicPartition]:
-        return [TopicPartition(*key) for key in self.floor]
-
     def seek_floor(self, consumer: Consumer) -> None:
         """Read again from the last committed offsets."""
+        self._ended.clear()
         for (topic, partition), offset in self.floor.items():
             consumer.seek(TopicPartition(topic, partition, offset))
 
     def hold(self, consumer: Consumer, key: TopicPart, offset: int) -> None:
+        """Leave the partition unread from this offset on, for HOLD_SECONDS."""
         self._held[key] = time.monotonic() + HOLD_SECONDS
         consumer.seek(TopicPartition(*key, offset))
-        consumer.pause([TopicPartition(*key)])
+        self.settle(consumer)
 
-    def pause(self, consumer: Consumer) -> None:
-        """Stop records, so that `poll` can keep the membership alive while a batch is being worked on."""
-        consumer.pause(self.parts())
-        self.paused = True
+    def focus(self, keys: set[TopicPart] | None) -> None:
+        """Read these partitions only; None: all again. Takes effect with the next `settle`."""
+        self._focus = keys
 
-    def resume(self, consumer: Consumer) -> None:
-        """End a pause, and the rest of partitions held long enough."""
-        if not (self.paused or self._held):
+    def settle(self, consumer: Consumer) -> None:
+        """Pause and resume what must be: everything while `paused`, otherwise what is held or out of focus."""
+        if not (self.paused or self._held or self._stopped or self._focus):
             return
         now = time.monotonic()
-        over = [key for key, until in self._held.items() if until <= now]
-        for key in over:
-            del self._held[key]
-        if self.paused:
-            over = [key for key in self.floor if key not in self._held]
-            self.paused = False
-        if over:
-            consumer.resume([TopicPartition(*key) for key in over])
+        self._held = {key: until for key, until in self._held.items() if until > now}
+        focus = self._focus
+        stop = {k for k in self.floor if self.paused or k in self._held or (focus is not None and k not in focus)}
+        if pause := stop - self._stopped:
+            consumer.pause([TopicPartition(*key) for key in pause])
+        if resume := (self._stopped - stop) & self.floor.keys():
+            consumer.resume([TopicPartition(*key) for key in resume])
+        self._stopped = stop
 
-    def held(self) -> set[int]:
-        return {partition for _, partition in self._held}
+    def moved(self, key: TopicPart) -> None:
+        """A record of this partition was read."""
+        self.seen[key[1]] = time.monotonic()
+        self._ended.pop(key, None)
+
+    def ended(self, key: TopicPart, offset: int) -> None:
+        """The consumer has reached the end of what it may read of this partition."""
+        self._ended[key] = offset
+
+    def at_end(self, consumer: Consumer, key: TopicPart) -> bool:
+        """Whether nothing is left in the partition, as of the last fetch: an open transaction is something left."""
+        _, high = consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
+        return self._ended.get(key, -1) >= high >= 0
+
+    def idle(self, consumer: Consumer, grace: float) -> list[int]:
+        """The partitions of which everything has been read, on every topic, and nothing came for `grace` seconds."""
+        now = time.monotonic()
+        quiet = {p for p, seen in self.seen.items() if now - seen > grace}
+        busy = {key[1] for key in self.floor if key[1] in quiet and not self.at_end(consumer, key)}
+        return sorted(quiet - busy)
+
+    def lag(self, consumer: Consumer) -> dict[TopicPart, int]:
+        """Offsets between the last commit and the log's end. A partition read to its end has none: what is left are
+        transaction markers, which take offsets."""
+        lag: dict[TopicPart, int] = {}
+        for key, offset in self.floor.items():
+            _, high = consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
+            lag[key] = 0 if high < 0 or self.at_end(consumer, key) else max(0, high - offset)
+        return lag

@@ -27,13 +27,15 @@ def place(message: Message) -> tuple[str, int, int]:
 
 class Batch:
     """`messages` in the order fetched; `offsets` the next offset of each topic partition in it; `ticks` the time (ms)
-    to which idle partitions advance by the wall clock. A batch is stale once a rebalance or an abort took it back."""
+    to which idle partitions advance by the wall clock; `at` the record that the handler has in hand. A batch is stale
+    once a rebalance or an abort took it back."""
 
-    __slots__ = ("_source", "epoch", "messages", "offsets", "ticks")
+    __slots__ = ("_source", "at", "epoch", "messages", "offsets", "ticks")
 
     def __init__(self, source: "Source", messages: list[Message], offsets: dict[TopicPart, int], ticks: dict[int, int]):
         self._source, self.messages, self.offsets, self.ticks = source, messages, offsets, ticks
         self.epoch = source.epoch
+        self.at: Message | None = None
 
     @property
     def stale(self) -> bool:

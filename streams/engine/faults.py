@@ -13,7 +13,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.errors import SystemFailure
+from streams.errors import HaiheError
 
 
 class Way(Enum):
@@ -31,17 +31,18 @@ WAYS: dict[int, Way] = {
     KafkaError.INVALID_RECORD: Way.RECORD,
     KafkaError.INVALID_TIMESTAMP: Way.RECORD,
     KafkaError.RECORD_LIST_TOO_LARGE: Way.RECORD,
-    KafkaError.TOPIC_EXCEPTION: Way.RECORD,
-    KafkaError.UNKNOWN_TOPIC_OR_PART: Way.RECORD,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: Way.RECORD,
-    KafkaError._UNKNOWN_TOPIC: Way.RECORD,
-    KafkaError._UNKNOWN_PARTITION: Way.RECORD,
-    KafkaError._INVALID_ARG: Way.RECORD,
     KafkaError.ILLEGAL_GENERATION: Way.GROUP,
     KafkaError.UNKNOWN_MEMBER_ID: Way.GROUP,
     KafkaError.REBALANCE_IN_PROGRESS: Way.GROUP,
     KafkaError.FENCED_MEMBER_EPOCH: Way.GROUP,
     KafkaError.STALE_MEMBER_EPOCH: Way.GROUP,
+    # Destinations are fixed and were there at start-up: without one every record is refused, and none is to blame.
+    KafkaError.TOPIC_EXCEPTION: Way.FATAL,
+    KafkaError.UNKNOWN_TOPIC_OR_PART: Way.FATAL,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: Way.FATAL,
+    KafkaError._UNKNOWN_TOPIC: Way.FATAL,
+    KafkaError._UNKNOWN_PARTITION: Way.FATAL,
+    KafkaError._INVALID_ARG: Way.FATAL,
     KafkaError._FATAL: Way.FATAL,
     KafkaError._FENCED: Way.FATAL,
     KafkaError.FENCED_INSTANCE_ID: Way.FATAL,
@@ -53,6 +54,10 @@ WAYS: dict[int, Way] = {
     KafkaError._AUTO_OFFSET_RESET: Way.FATAL,  # an offset out of range: reading from anywhere else would lose or repeat
     KafkaError.OFFSET_OUT_OF_RANGE: Way.FATAL,
 }
+
+
+SYSTEM = (HaiheError, OSError, MemoryError)
+"""What is never the fault of the record in hand, wherever a handler meets it."""
 
 
 class Fenced(Exception):
@@ -83,8 +88,8 @@ def way_out(exc: BaseException, refused: list[tuple[KafkaError, str]]) -> tuple[
     """
     if isinstance(exc, Fenced):
         return Way.GROUP, "no longer a member of the group"
-    if isinstance(exc, SystemFailure):
-        return Way.FATAL, str(exc)
+    if isinstance(exc, SYSTEM):
+        return Way.FATAL, describe(exc)
     reports = [*refused, *(exc.errors if isinstance(exc, Refused) else [])]
     found = [(way_of(error), text) for error, text in reports]
     if isinstance(exc, KafkaException):
@@ -95,8 +100,7 @@ def way_out(exc: BaseException, refused: list[tuple[KafkaError, str]]) -> tuple[
                 return way, text
     if isinstance(exc, BufferError):
         return Way.ABORTABLE, "the producer's queue is full"
-    # The type only: a message may quote the record.
-    return Way.RECORD, type(exc).__name__
+    return Way.RECORD, describe(exc)
 
 
 def where(exc: BaseException) -> str:
@@ -105,3 +109,8 @@ def where(exc: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+
+
+def describe(exc: BaseException) -> str:
+    """An exception in words that quote no record: the text of our own and of Kafka's, of any other the type only."""
+    return str(exc) if isinstance(exc, (HaiheError, KafkaException)) else type(exc).__name__

@@ -10,11 +10,12 @@ from streams.engine.batch import Batch, TopicPart
 
 class Handler(Protocol):
     """Called by the source, never by two threads at once. A refused record is a value inside `run`; an exception from
-    `run` aborts the transaction, and the batch is halved until one record is left, which is then given to `poison`."""
+    `run` aborts the transaction, and after some attempts the record that `batch.at` names is given to `poison`."""
 
     def run(self, batch: Batch) -> Iterable[None]:
-        """One pass over the batch. Yields now and then (at least every few hundred records), so that the worker answers
-        its group and its probes; stops for good when it is not resumed."""
+        """One pass over the batch, setting `batch.at` to each record before it is worked on. Yields now and then (at
+        least every few hundred records), so that the worker answers its group and its probes; stops for good when it is
+        not resumed."""
 
     def poison(self, message: Message, reason: str, error: BaseException) -> None:
         """Remember that this record cannot be processed: the next `run` dead-letters it instead."""

@@ -77,15 +77,16 @@ class Membership:
             for topic, table in self._config.tables.items():
                 for p, end in restore_table(self._config.bootstrap, table, numbers).items():
                     offsets[topic, p] = end
-            lost = sorted(p for p in known if all((topic, p) in unread for topic in self._config.topics))
+            lost = sorted(key for key in unread if key[1] in known and key[0] not in self._config.tables)
             if lost:
                 raise SystemFailure(
-                    f"partitions {lost} have state but no committed offset: reading from anywhere would repeat events"
+                    f"state but no committed offset in {lost}: reading from anywhere would repeat events"
                 )
+        if unread:  # from now on a missing offset is a lost one
+            consumer.commit(offsets=[TopicPartition(*key, offsets[key]) for key in unread], asynchronous=False)
+        self.epoch += 1
         consumer.assign([TopicPartition(*key, offset) for key, offset in offsets.items()])
-        self.at.take(offsets)
-        if self.at.paused:
-            self.at.pause(consumer)
+        self.at.take(consumer, offsets)
         self._placed(bool(offsets))
         log.info("assigned", partitions=len(offsets))
 

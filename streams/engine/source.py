@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn, TypeVar
 
 import structlog
-from confluent_kafka import KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from mode import Service
 
 from streams.engine.batch import Batch, TopicPart, place
 from streams.engine.faults import Way, way_of, way_out, where
 from streams.engine.handler import Handler
+from streams.engine.isolation import Isolation
 from streams.engine.membership import Membership, SourceConfig
 from streams.engine.state import KeyedState
 from streams.engine.transaction import Transaction
@@ -34,8 +35,8 @@ IDLE_GRACE = 2.0
 """Seconds without a record before the wall clock may move a partition's time."""
 KEEPALIVE = 30.0
 """A batch worked on for longer is paused and polled around, to stay in the group (max.poll.interval is 5 minutes)."""
-ATTEMPTS = 3
-"""How often one isolated record is tried before it is dead-lettered; ten times as often for faults not its own."""
+MAX_ATTEMPTS = 30
+"""How often in a row the same work is tried again before the process gives up and is restarted."""
 DRAIN_SECONDS = 10.0
 
 
@@ -54,7 +55,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         self._error: Exception | None = None
         self._pending: dict[TopicPart, int] = {}
         self._uncommitted = self._attempts = 0
-        self._limit = config.max_batch
+        self._isolation = Isolation(config.max_batch)
         self._last_commit = self._last_poll = self._last_lag = time.monotonic()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kafka")
 
@@ -100,11 +101,16 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         beside the handler."""
         while not self.should_stop:
             await self.sleep(KEEPALIVE / 3)
-            if self._inflight is not None and time.monotonic() - self._last_poll > KEEPALIVE and self._group.at.floor:
-                if not self._group.at.paused:
-                    self._group.at.pause(self._group.consumer)
-                self._group.consumer.poll(0)
+            if self._inflight is None or time.monotonic() - self._last_poll < KEEPALIVE:
+                continue
+            try:
+                self._group.at.paused = True
+                self._group.at.settle(self._group.consumer)
+                if (message := self._group.consumer.poll(0)) is not None and not self._errors_of([message]):
+                    self._group.rewind()  # it was under way before the pause: read it again, in its place
                 self._last_poll = time.monotonic()
+            except Exception as exc:
+                self.fail(exc)
 
     # -- the agent's side ------------------------------------------------------------------------------------
     async def next_batch(self, thrown: deque[BaseException]) -> Batch:
@@ -121,7 +127,8 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
                 batch = self._batch_of(messages) or self._timer_batch()
                 if batch is not None:
                     self.transaction.begin()
-                    self._inflight = self._last = batch
+                    self._inflight = batch
+                    self._last = batch if batch.messages else self._last
                     self._idle.clear()
                     return batch
         except StopAsyncIteration:
@@ -137,8 +144,11 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             self._uncommitted += len(batch.messages)
             if self.transaction.breathe():
                 await self._call(self.transaction.flush, 10.0)
-            isolating = self._limit < self.config.max_batch
-            if isolating or self.transaction.refused or time.monotonic() - self._last_commit >= COMMIT_INTERVAL:
+            if (
+                self._isolation.active
+                or self.transaction.refused
+                or time.monotonic() - self._last_commit >= COMMIT_INTERVAL
+            ):
                 await self._commit()
         self._idle.set()
 
@@ -152,52 +162,65 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         self._group.at.hold(self._group.consumer, (topic, partition), offset)
 
     async def _fetch(self) -> list[Message]:
-        self._group.at.resume(self._group.consumer)
+        consumer, at, epoch = self._group.consumer, self._group.at, self.epoch
+        at.paused = False
+        at.settle(consumer)
         self._last_poll = time.monotonic()
-        messages = self._group.consumer.consume(self._limit, 0)  # what librdkafka has prefetched; never waits
+        messages = consumer.consume(self._isolation.limit, 0)  # what librdkafka has prefetched; never waits
+        if not messages and self._pending:
+            await self._commit()  # nothing is gained by waiting
+            return []
         if not messages:
-            if self._pending:
-                await self._commit()  # nothing is gained by waiting
-                return []
             self._measure_lag()
-            first = await self._call(self._group.consumer.poll, POLL_SECONDS)
+            first = await self._call(consumer.poll, POLL_SECONDS)
             if first is not None:
                 messages = [first]
-                if self._limit > 1 and first.error() is None:
-                    messages += self._group.consumer.consume(self._limit - 1, 0)
+                if self._isolation.limit > 1:
+                    messages += consumer.consume(self._isolation.limit - 1, 0)
+        if self.epoch != epoch and messages:  # a rebalance in between: they may be of the time before it
+            self._group.rewind()
+            return []
         return messages
 
-    def _batch_of(self, messages: list[Message]) -> Batch | None:
-        good = [m for m in messages if m.error() is None]
-        if len(good) != len(messages):
-            for error in [e for m in messages if (e := m.error()) is not None]:
-                if way_of(error) is Way.FATAL:
-                    raise KafkaException(error)
+    def _errors_of(self, messages: list[Message]) -> int:
+        """Handle what is no record: the end of a partition, or an error. How many there were; raises when fatal."""
+        count = 0
+        for message in messages:
+            error = message.error()
+            if error is None:
+                continue
+            count += 1
+            if error.code() == KafkaError._PARTITION_EOF:
+                topic, partition, offset = place(message)
+                self._group.at.ended((topic, partition), offset)
+            elif way_of(error) is Way.FATAL:
+                raise KafkaException(error)
+            else:
                 log.warning("consumer", error=str(error))
-        if not good:
-            return None
-        now = time.monotonic()
+        return count
+
+    def _batch_of(self, messages: list[Message]) -> Batch | None:
         offsets: dict[TopicPart, int] = {}
+        good = [m for m in messages if m.error() is None]
         for topic, partition, offset in map(place, good):
             offsets[topic, partition] = offset + 1
-        for _, partition in offsets:
-            self._group.at.seen[partition] = now
-        return Batch(self, good, offsets, {})
+        for key in offsets:
+            self._group.at.moved(key)
+        if len(good) != len(messages):  # after the records: a partition's end comes behind them
+            self._errors_of(messages)
+        return Batch(self, good, offsets, {}) if good else None
 
     def _timer_batch(self) -> Batch | None:
         """Idle partitions with due timers, as a batch without records. It carries their current offsets: a transaction
         without offsets would not be fenced when the group has moved on."""
-        if self._pending:
+        wall = int((time.time() - IDLE_GRACE) * 1000)
+        due = [p for p in self.keyed.partitions if self.keyed.next_due(p) <= wall]
+        if self._pending or self._isolation.active or not due:
             return None
-        now, wall = time.monotonic(), int((time.time() - IDLE_GRACE) * 1000)
-        ticks = {
-            p: wall
-            for p, seen in self._group.at.seen.items()
-            if self.keyed.next_due(p) <= wall and now - seen > IDLE_GRACE and p not in self._group.at.held()
-        }
-        if not ticks:
-            return None
-        return Batch(self, [], {key: offset for key, offset in self._group.at.floor.items() if key[1] in ticks}, ticks)
+        at = self._group.at
+        ticks = {p: wall for p in at.idle(self._group.consumer, IDLE_GRACE) if p in due}
+        offsets = {key: offset for key, offset in at.floor.items() if key[1] in ticks}
+        return Batch(self, [], offsets, ticks) if ticks else None
 
     # -- commit, abort, recover ------------------------------------------------------------------------------
     async def _commit(self) -> None:
@@ -223,7 +246,8 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         self.keyed.commit()
         self.handler.committed()
         self._uncommitted = self._attempts = 0
-        self._limit = min(self.config.max_batch, self._limit * 2)
+        if self._isolation.committed(self._group.at.floor):
+            self._group.at.focus(None)
         self._last_commit = time.monotonic()
 
     def _abort(self) -> None:
@@ -234,9 +258,9 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
 
     async def _recover(self, exc: BaseException) -> None:
         """Abort and read again; ends the process when only a restart, or a person, can repair it."""
-        self._error = None
-        count = self._uncommitted + (len(self._inflight.messages) if self._inflight else 0)
-        only, epoch = self._inflight or self._last, self._group.epoch
+        taken, self._inflight, self._error = self._inflight, None, None
+        count, epoch = self._uncommitted + (len(taken.messages) if taken else 0), self.epoch
+        read = {**self._pending, **(taken.offsets if taken else {})}
         if way_out(exc, [])[0] is Way.FATAL:
             await self._fail(exc)
         try:
@@ -247,21 +271,25 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         if way is Way.FATAL:
             await self._fail(exc)
         log.warning("records read again", way=way.value, records=count, reason=reason, where=where(exc))
-        if epoch == self._group.epoch:
+        self._idle.set()
+        ours = epoch == self.epoch
+        if ours:
             self._pending.clear()
             self._group.rewind()
-        self._inflight = None
-        self._idle.set()
-        if way is Way.RECORD and count > 1:
-            self._limit = max(1, min(count, self._limit) // 2)
-            return
-        self._attempts += 1
-        if way is Way.RECORD and self._attempts >= ATTEMPTS:
-            if only is None or not only.messages:
+        if ours and way is Way.RECORD:
+            culprit = taken.at if taken else None
+            if culprit is None and count == 1 and self._last is not None:
+                culprit = self._last.messages[0]
+            if culprit is None and count == 0:
                 await self._fail(exc)  # a timer's fault: there is no record to refuse
-            self.handler.poison(only.messages[0], reason, exc)
-            self._attempts = 0
-        elif self._attempts > 10 * ATTEMPTS:
+            if culprit is None:
+                self._group.at.focus(self._isolation.suspect(read, count))
+                return
+            if self._isolation.failed(place(culprit)):
+                self.handler.poison(culprit, reason, exc)
+                return
+        self._attempts += 1
+        if self._attempts > MAX_ATTEMPTS:
             await self._fail(exc)
         await asyncio.sleep(0.01 if way is Way.GROUP else min(5.0, 0.05 * 2**self._attempts))
 
@@ -276,17 +304,11 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         else:
             self._abort()
         self._pending.clear()
+        self._isolation.clear()
 
     def _measure_lag(self) -> None:
-        """Records between the log's end and the last commit; a partition idle for IDLE_GRACE has none (what is left are
-        transaction markers, which take offsets)."""
         now = time.monotonic()
         if now - self._last_lag < 1.0:
             return
         self._last_lag = now
-        lag: dict[TopicPart, int] = {}
-        for key, offset in self._group.at.floor.items():
-            idle = now - self._group.at.seen.get(key[1], 0.0) > IDLE_GRACE and key[1] not in self._group.at.held()
-            _, high = self._group.consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
-            lag[key] = 0 if idle or high < 0 else max(0, high - offset)
-        self.handler.lagging(lag)
+        self.handler.lagging(self._group.at.lag(self._group.consumer))

@@ -7,7 +7,9 @@ record over the topic's limit.
 """
 
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from streams.engine.app import Parts, WorkerSpec, work
 from streams.engine.batch import Batch, Message, TopicPart, place
@@ -17,13 +19,21 @@ from streams.observe import log
 class Counting:
     def __init__(self, parts: Parts, output: str):
         self.parts, self.output, self.bad = parts, output, {}
+        self.gate = Path(tempfile.gettempdir()) / output  # records `wait` are held until this file exists
 
     def run(self, batch: Batch) -> Iterator[None]:
         for partition, wall in batch.ticks.items():
             self._advance(partition, wall)
             yield
+        held = set()
         for message in batch.messages:
-            self._take(message)
+            batch.at = message
+            topic, partition, _ = place(message)
+            if message.value() == b"wait" and not self.gate.exists():
+                held.add((topic, partition))
+                batch.hold(message)
+            if (topic, partition) not in held:
+                self._take(message)
             yield
 
     def _take(self, message: Message) -> None:

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections import Counter, defaultdict
@@ -185,3 +186,43 @@ def test_two_slots_share_the_partitions(bench: Bench) -> None:
     bench.await_outputs(800)
     assert len(bench.read(bench.output)) == 800
     assert set(bench.state().values()) == {b"20"}
+
+
+def test_a_poisoned_record_is_found_while_its_neighbours_flow(bench: Bench) -> None:
+    """Under steady traffic too: both kinds end as dead letters, and every other record is copied once, in key order."""
+    bench.start()
+    published: dict[str, list[bytes]] = defaultdict(list)
+    total = 0
+    with Writer(bench.bootstrap) as writer:
+        for n in range(3000):
+            key, value = f"k{n % 50}", b"%d" % n
+            if n in (400, 900):
+                key, value = ("bad", b"boom") if n == 400 else ("large", b"huge")
+            else:
+                published[key].append(b"%b %d" % (value, len(published[key]) + 1))
+                total += 1
+            writer.write(bench.source, key, value)
+            time.sleep(0.002)  # steady traffic is what is tested
+    outputs = bench.await_outputs(total)
+    seen: dict[str, list[bytes]] = defaultdict(list)
+    for record in outputs:
+        assert record.key is not None and record.value is not None
+        seen[record.key.decode()].append(record.value)
+    assert seen == published
+    assert sorted(r.value or b"" for r in bench.read(bench.dead)) == [b"boom", b"huge"]
+
+
+def test_a_held_partition_is_read_again_after_a_rebalance(bench: Bench) -> None:
+    """A partition that waits for something outside Kafka changes hands and comes back: nothing of it is lost."""
+    gate = Path(tempfile.gettempdir()) / bench.output
+    bench.start(0)
+    bench.publish([("k0", b"wait"), *((f"k{n}", b"x") for n in range(40))])
+    bench.await_outputs(25, seconds=20)
+    second = bench.start(1)
+    second.terminate()
+    second.wait(timeout=30)
+    gate.touch()
+    try:
+        assert len(bench.await_outputs(41)) == 41
+    finally:
+        gate.unlink()

@@ -86,11 +86,17 @@ def test_a_record_that_cannot_be_read_is_refused_once_by_each_flow_that_reads_it
     assert {letter.value for letter in dead} == {value}
 
 
-def test_a_record_whose_schema_cannot_be_asked_for_stops_the_worker() -> None:
+def test_a_record_whose_schema_cannot_be_asked_for_waits_with_all_after_it_in_its_partition() -> None:
     toy = Toy()
-    toy.chain._schemas = toy.chain._schemas._replace(find=lambda schema_id, topic: None)
-    with pytest.raises(SystemFailure, match=f"{A} holds schema id 99"):
-        toy.run(toy.raw(reidentified(b"\0\0\0\0\0", 99)))
+    known = toy.chain._schemas
+    toy.chain._schemas = known._replace(
+        find=lambda schema_id, topic: None if schema_id == 99 else known.find(schema_id, topic)
+    )
+    waiting = toy.raw(reidentified(b"\0\0\0\0\0", 99))
+    batch = toy.run(toy.message("count=make"), waiting, toy.message("count=make"))
+    assert batch.held == [waiting]
+    assert toy.texts(B) == ["count 1 1000"]
+    assert dict(flows_of(toy.commit()))["count"]["read"] == 1
 
 
 # -- views --------------------------------------------------------------------------------------------------------

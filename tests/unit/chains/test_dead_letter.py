@@ -1,5 +1,7 @@
 """Dead letters: the refused bytes, and headers that say why and where they came from."""
 
+import pytest
+
 from streams.chains.dead_letter import DeadLetters
 from streams.engine.client import MAX_RECORD
 from streams.errors import Rejection
@@ -50,3 +52,21 @@ def test_a_key_over_the_limit_is_left_out() -> None:
 def test_a_record_without_a_value_is_a_letter_without_one() -> None:
     assert letter(None).value is None
     assert "size" not in letter(None).headers
+
+
+def test_what_intake_noted_of_the_published_record_is_the_origin_however_many_hops_later() -> None:
+    outputs = Outputs()
+    noted = [("origin", b"in.wjw.health.test.result/3/41")]
+    read = Message("health.test.result", b"x", offset=7, partition=23, headers=noted)
+    DeadLetters(outputs).send("health.code.changed", "grid-alert", WHY, read, b"k", b"x")
+    said = outputs[0].headers
+    assert (said["topic"], said["partition"], said["offset"]) == ("in.wjw.health.test.result", "3", "41")
+
+
+@pytest.mark.parametrize("forged", [b"in.cdc.health.area.stayed/0/1", b"x", b"\xff", b""])
+def test_a_publisher_cannot_say_where_its_record_comes_from(forged: bytes) -> None:
+    outputs = Outputs()
+    read = Message("in.wjw.health.test.result", b"x", offset=41, partition=3, headers=[("origin", forged)])
+    DeadLetters(outputs).send("in.wjw.health.test.result", "intake", WHY, read, b"k", b"x")
+    said = outputs[0].headers
+    assert (said["topic"], said["partition"], said["offset"]) == ("in.wjw.health.test.result", "3", "41")

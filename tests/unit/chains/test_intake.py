@@ -55,6 +55,7 @@ def test_a_good_record_keeps_its_bytes_and_gets_the_contracts_key_and_the_broker
     message = desk.message()
     desk.run(message)
     [written] = desk.outputs
+    assert written.headers == {"origin": f"{INPUT}/0/0"}
     assert written[:4] == (TOPIC, message.value(), positive()["person_id"].encode(), desk.now)
 
 

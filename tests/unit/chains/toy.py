@@ -39,8 +39,13 @@ class Message:
         offset: int = 0,
         time: int = 0,
         partition: int = 0,
+        headers: list[tuple[str, bytes]] | None = None,
     ) -> None:
         self._place, self._key, self._value, self._time = (topic, partition, offset), key, value, time
+        self._headers = headers
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        return self._headers
 
     def topic(self) -> str:
         return self._place[0]
@@ -213,10 +218,12 @@ class Toy:
         self._offset += 1
         return Message(topic, value, key, self._offset - 1, time)
 
-    def run(self, *messages: Message, ticks: Mapping[int, int] | None = None) -> None:
+    def run(self, *messages: Message, ticks: Mapping[int, int] | None = None) -> Batch:
         """One batch."""
-        for _ in self.chain.run(Batch(messages, ticks)):
+        batch = Batch(messages, ticks)
+        for _ in self.chain.run(batch):
             pass
+        return batch
 
     def do(self, *words: str, time: int = 1000) -> None:
         """One batch of one record for each."""
