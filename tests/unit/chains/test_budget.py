@@ -30,3 +30,18 @@ def test_a_full_window_begins_a_new_one() -> None:
             budget.refused()
         for _ in range(WINDOW - ALLOWED):
             budget.accepted()
+
+
+def test_refusals_of_an_aborted_transaction_never_happened() -> None:
+    budget = Budget("flow")
+    for _ in range(3):
+        for _ in range(ALLOWED):
+            budget.refused()
+        budget.rollback()
+    budget.refused()
+    budget.commit()
+    budget.rollback()
+    for _ in range(ALLOWED - 1):
+        budget.refused()
+    with pytest.raises(SystemFailure):
+        budget.refused()
