@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streams.engine.record import Record
 
 POLICY = "bus.policy"
+TIMESTAMP = "timestamp-millis"
 _OPEN = ("none", "internal")
 """Sensitivities shown in clear; `personal`, `sensitive`, and whatever is unknown are not."""
 
@@ -104,6 +105,12 @@ class Decoder:
             return None
         return self._released.find(found, of) or self._released.by_id(found)
 
+    def times(self, record: "Record") -> set[str]:
+        """The fields of this record's value that hold milliseconds since 1970."""
+        version = None if record.value is None else self._version(record.value, event_type(record.topic))
+        fields = [] if version is None else version.schema["fields"]
+        return {field["name"] for field in fields if TIMESTAMP in json.dumps(field["type"])}
+
     def _bytes(self, value: bytes) -> dict[str, Any]:
         return {"size": len(value)} | ({"bytes": value.hex()} if self._masker.clear else {})
 
@@ -115,8 +122,9 @@ def event_type(topic: str) -> str:
     return rest.partition(".")[2] if zone in ("in", "to") else topic
 
 
-def line(shown: Mapping[str, Any]) -> str:
-    """One record as a line for people: place, time, key, headers of a dead letter, then what is not null."""
+def line(shown: Mapping[str, Any], times: Collection[str] = ()) -> str:
+    """One record as a line for people: place, time, key, headers of a dead letter, then what is not null. `times` are
+    the fields that hold milliseconds."""
     parts = [f"[{shown['partition']}] {shown['offset']}", _time(shown["timestamp"]), _text(shown["key"])]
     if "headers" in shown:
         parts.append("(" + " ".join(f"{name}={_text(value)}" for name, value in shown["headers"].items()) + ")")
@@ -125,7 +133,10 @@ def line(shown: Mapping[str, Any]) -> str:
     elif shown["value"] is None:
         parts.append("deleted")
     else:
-        parts.extend(f"{name}={_text(value)}" for name, value in shown["value"].items() if value is not None)
+        for name, value in shown["value"].items():
+            if value is not None:
+                is_time = name in times and isinstance(value, int)
+                parts.append(f"{name}={_time(value) if is_time else _text(value)}")
     return "  ".join(parts)
 
 
@@ -165,7 +176,7 @@ def command(topic: str, start: str, count: int | None, follow: bool, as_json: bo
     ):
         for record in _records(found.bootstrap_servers, topic, start, count, follow):
             shown = decoder.show(record)
-            click.echo(json.dumps(shown, ensure_ascii=False) if as_json else line(shown))
+            click.echo(json.dumps(shown, ensure_ascii=False) if as_json else line(shown, decoder.times(record)))
 
 
 def _records(bootstrap: str, topic: str, start: str, count: int | None, follow: bool) -> Iterator["Record"]:

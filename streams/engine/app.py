@@ -4,6 +4,7 @@ Faust brings the agent, its supervision, timers and life cycle; its own Kafka cl
 """
 
 import asyncio
+import logging
 import os
 import signal
 import tempfile
@@ -45,6 +46,7 @@ class _Boot(BootStrategy):  # type: ignore[misc]  # faust ships without usable a
 
 class BusApp(faust.App):  # type: ignore[misc]
     BootStrategy = _Boot
+    logger = logging.getLogger("mode.app")
     source: Source
 
 

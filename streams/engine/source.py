@@ -6,6 +6,7 @@ overlay, seek to the last committed offsets, read again.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -42,6 +43,8 @@ DRAIN_SECONDS = 10.0
 
 class Source(Service):  # type: ignore[misc]  # mode ships without usable annotations
     """Started after the agents and stopped before them. `failure` is set, once, when only a restart can help."""
+
+    logger = logging.getLogger("mode.source")  # its comings and goings are as loud as mode's own
 
     def __init__(self, config: SourceConfig, transaction: Transaction, state: KeyedState, handler: Handler):
         super().__init__()

@@ -31,7 +31,7 @@ FIELDS = ("topic", "partition", "offset", "chain", "flow", "step")
 _QUOTES_NOTHING = ("confluent_kafka", "cimpl", "aiohttp.client_exceptions")
 """Modules whose exceptions speak of connections and topics, not of records."""
 
-_CHATTY = {"aiokafka": logging.WARNING, "asyncio": logging.WARNING, "aiohttp.access": logging.WARNING}
+_CHATTY = dict.fromkeys(("aiokafka", "asyncio", "aiohttp.access", "faust", "mode", "httpx", "httpx2"), logging.WARNING)
 
 
 def configure(format: Format = "auto", *, level: str = "INFO", stream: TextIO | None = None, **bound: object) -> None:
