@@ -74,6 +74,7 @@ class Assignment:
     def hold(self, consumer: Consumer, key: TopicPart, offset: int) -> None:
         """Leave the partition unread from this offset on, for HOLD_SECONDS."""
         self._held[key] = time.monotonic() + HOLD_SECONDS
+        self._ended.pop(key, None)
         consumer.seek(TopicPartition(*key, offset))
         self.settle(consumer)
 
