@@ -280,7 +280,9 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             self._pending.clear()
             self._group.rewind()
         if ours and way is Way.RECORD:
-            culprit = taken.at if taken else None
+            # What the broker refused is noticed later, by `produce` failing for a record that is not to blame.
+            raised = not (self.transaction.refused or isinstance(exc, KafkaException))
+            culprit = taken.at if taken and raised else None
             if culprit is None and count == 1 and self._last is not None:
                 culprit = self._last.messages[0]
             if culprit is None and count == 0:
