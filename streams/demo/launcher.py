@@ -18,7 +18,7 @@ from pathlib import Path
 
 from streams.errors import SystemFailure
 from streams.local import targets
-from streams.local.process import LOG_LIMIT, tail, tied_to_this_process
+from streams.local.process import LOG_LIMIT, tail, tied_to_this_process, uninterrupted
 
 GATEWAY = "gateway"
 WORKERS: dict[str, tuple[str, ...]] = {
@@ -60,7 +60,7 @@ class Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_name(f"{self.log.name}.1"))
-        with self.log.open("ab") as output:
+        with self.log.open("ab") as output, uninterrupted():
             self._popen = subprocess.Popen(
                 [
                     sys.executable,

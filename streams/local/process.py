@@ -12,7 +12,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -49,7 +50,7 @@ def spawn(
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_name(log.name + ".1"))
     try:
-        with log.open("ab") as output:
+        with log.open("ab") as output, uninterrupted():
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -65,6 +66,26 @@ def spawn(
     # Somebody must collect the exit status, or the dead child stays a zombie as long as the launcher lives.
     threading.Thread(target=process.wait, name=f"reap-{process.pid}", daemon=True).start()
     return Child(process.pid, started, port, str(log))
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Signals that end a run wait until the block is over. In the middle of a fork Python's own hooks would swallow the
+    KeyboardInterrupt and leave the lock of logging taken: Ctrl-C would be lost, and then the process hang."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are handled in the main thread only
+        return
+    came: list[int] = []
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
 
 
 def stop(child: Child, timeout: float = 20.0) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from streams.errors import SystemFailure
 from streams.local import jars, kafka, ports, prometheus, registry, targets
-from streams.local.process import Child, stop, tail
+from streams.local.process import Child, stop, tail, uninterrupted
 
 KAFKA_SECONDS = 90.0
 REGISTRY_SECONDS = 120.0
@@ -157,7 +157,8 @@ class Stack:
             port = self._port("kafka", refused)
             controller = self._port("controller", refused | {port})
             self._say("starting Kafka")
-            self._keep("kafka", kafka.start(self.home, directory, port, controller, detach=self._detach))
+            with uninterrupted():
+                self._keep("kafka", kafka.start(self.home, directory, port, controller, detach=self._detach))
             address = f"127.0.0.1:{port}"
             if address != self._state.bootstrap_servers and "registry" in self._state.processes:
                 self._stop(["registry"])  # it would go on looking for Kafka where it was
@@ -179,9 +180,10 @@ class Stack:
 
     def _start_registry(self, directory: Path, refused: frozenset[int]) -> None:
         port = self._port("registry", refused)
-        child = registry.start(self.home, directory, port, self._state.bootstrap_servers, detach=self._detach)
         self._state.registry_url = f"http://127.0.0.1:{port}{registry.API}"
-        self._keep("registry", child)
+        with uninterrupted():
+            child = registry.start(self.home, directory, port, self._state.bootstrap_servers, detach=self._detach)
+            self._keep("registry", child)
 
     def _start_prometheus(self, refused: frozenset[int]) -> None:
         program = prometheus.installed()
@@ -190,9 +192,9 @@ class Stack:
         port = self._port("prometheus", refused)
         if not targets.path(self.home).exists():
             targets.path(self.home).write_text("[]")
-        child = prometheus.start(self.home, program, port, detach=self._detach)
         self._state.prometheus_url = f"http://127.0.0.1:{port}"
-        self._keep("prometheus", child)
+        with uninterrupted():
+            self._keep("prometheus", prometheus.start(self.home, program, port, detach=self._detach))
         try:
             self._wait("prometheus", PROMETHEUS_SECONDS)
         except SystemFailure as error:

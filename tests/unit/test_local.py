@@ -15,7 +15,7 @@ import pytest
 from streams.errors import SystemFailure, UserError
 from streams.local import jars, ports, targets
 from streams.local.kafka import property_value
-from streams.local.process import LOG_LIMIT, Child, spawn, stop, tail
+from streams.local.process import LOG_LIMIT, Child, spawn, stop, tail, uninterrupted
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 STUBBORN = [
@@ -207,3 +207,14 @@ def test_a_changed_pom_is_another_cache(tmp_path: Path) -> None:
     pom.write_text(pom.read_text().replace("4.2.0", "4.2.1"))
     assert same == jars.cache_directory(os.environ, jars.POM)
     assert same != jars.cache_directory(os.environ, pom)
+
+
+def test_ctrl_c_in_the_middle_of_a_start_comes_right_after_it(tmp_path: Path) -> None:
+    """Python swallows an exception that a signal raises inside a fork: it must come when the child is known."""
+    known: list[Child] = []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        known.append(spawn(SLEEP, tmp_path / "log", 0))
+    stop(known[0])
+    assert not known[0].alive
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
