@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.engine.assignment import Assignment
-from streams.engine.faults import Fenced
+from streams.engine.faults import Fenced, Way, way_of
 from streams.engine.restore import PartitionedTable, restore_state, restore_table
 from streams.engine.state import KeyedState
 from streams.errors import SystemFailure
@@ -83,7 +83,12 @@ class Membership:
                     f"state but no committed offset in {lost}: reading from anywhere would repeat events"
                 )
         if unread:  # from now on a missing offset is a lost one
-            consumer.commit(offsets=[TopicPartition(*key, offsets[key]) for key in unread], asynchronous=False)
+            try:
+                consumer.commit(offsets=[TopicPartition(*key, offsets[key]) for key in unread], asynchronous=False)
+            except KafkaException as exc:
+                if way_of(exc.args[0]) is not Way.GROUP:
+                    raise
+                log.info("the group moved on during this assignment: the next one commits where it begins")
         self.epoch += 1
         consumer.assign([TopicPartition(*key, offset) for key, offset in offsets.items()])
         self.at.take(consumer, offsets)
