@@ -5,6 +5,7 @@ variable that does not exist is an error: a misspelt setting must not be silentl
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,7 @@ VARIABLES: dict[str, str] = {
 
 LogFormat = Literal["auto", "json", "pretty"]
 _LOG_FORMATS: dict[str, LogFormat] = {"auto": "auto", "json": "json", "pretty": "pretty"}
+_ADDRESS = re.compile(r"(\w+://)?([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 NO_STACK = "no stack is running: start one with `haihe up` or set HAIHE_BOOTSTRAP_SERVERS"
 
 
@@ -57,6 +59,8 @@ def load(env: Mapping[str, str] = os.environ, need_stack: bool = True) -> Settin
     if log_format not in _LOG_FORMATS:
         raise ConfigError("HAIHE_LOG_FORMAT must be auto, json or pretty")
     bootstrap, registry = env.get("HAIHE_BOOTSTRAP_SERVERS", ""), env.get("HAIHE_REGISTRY_URL", "").rstrip("/")
+    if bootstrap and not all(_ADDRESS.fullmatch(address.strip()) for address in bootstrap.split(",")):
+        raise ConfigError("HAIHE_BOOTSTRAP_SERVERS must be host:port[,host:port]")
     if registry and not registry.startswith(("http://", "https://")):
         raise ConfigError("HAIHE_REGISTRY_URL must begin with http:// or https://")
     if not bootstrap:

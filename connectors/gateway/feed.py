@@ -51,7 +51,8 @@ class Feed:
     def stop(self) -> None:
         """Ends the thread; returns when it has closed the source. Not to be called on the event loop."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.ident is not None:  # a gateway that cannot listen stops before it began
+            self._thread.join()
 
     def _run(self) -> None:
         try:

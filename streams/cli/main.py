@@ -127,6 +127,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader has what it wanted. Python would flush stdout once more at exit: give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a directory that cannot be made or written, say; without a file's name it is a bug
+        if error.filename is None:
+            raise
+        _complain(f"{error.filename}: {(error.strerror or type(error).__name__).lower()}")
+        return UserError.exit_code
 
 
 def _sentence(error: click.ClickException) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from streams.errors import UserError
 from streams.observe import log
 from streams.observe.health import HealthServer
 from streams.settings import load
@@ -32,7 +33,10 @@ def command(chain: str, slot: int, port: int, port_file: Path | None) -> None:
 
     settings = load()
     log.configure(settings.log_format, chain=chain, slot=slot)
-    health = HealthServer(port)
+    try:
+        health = HealthServer(port)
+    except OSError as error:
+        raise UserError(f"cannot listen on port {port}: {(error.strerror or 'it is taken').lower()}") from None
     health.start()
     if port_file is not None:
         port_file.write_text(f"{health.port}\n")

@@ -5,6 +5,7 @@ the broker cannot be asked, and UserError for a topic that does not exist.
 """
 
 import difflib
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -25,6 +26,11 @@ from confluent_kafka.cimpl import NewTopic
 
 from streams.engine.client import REQUEST_S, admin_config
 from streams.errors import ConfigError, SystemFailure, UserError
+
+_log = logging.getLogger(__name__)
+
+PATIENCE_S = 3.0
+"""Seconds without an answer after which a person is told what is waited for."""
 
 Offsets = dict[tuple[str, int], int]
 """An offset for each (topic, partition)."""
@@ -172,6 +178,10 @@ class Admin:
         return found
 
     def _metadata(self) -> dict[str, Any]:
+        try:
+            return dict(self._client.list_topics(timeout=PATIENCE_S).topics)
+        except KafkaException:
+            _log.warning("Kafka at %s does not answer: waiting up to %.0f s for it", self._bootstrap, REQUEST_S)
         try:
             return dict(self._client.list_topics(timeout=REQUEST_S).topics)
         except KafkaException as exc:

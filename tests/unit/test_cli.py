@@ -1,6 +1,8 @@
 """The command line as a person meets it: help everywhere, one sentence for a mistake, quick to start."""
 
 import importlib
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +163,30 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
 
 def main_root() -> Path:
     return Path(__file__).resolve().parents[2]
+
+
+def test_a_home_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plain file, a directory that cannot be made: named, with an exit code, and without a traceback."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HAIHE_HOME", str(tmp_path / "file"))
+    assert run(["up"]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("haihe: ") and str(tmp_path / "file") in said
+
+
+def test_a_port_that_is_taken_is_one_sentence_for_a_worker() -> None:
+    """In a process of its own: a worker sets up logging for the whole process."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        worker = subprocess.run(
+            [sys.executable, "-m", "streams", "worker", "--chain", "intake", "--slot", "0", "--port", str(port)],
+            env={**os.environ, "HAIHE_BOOTSTRAP_SERVERS": "127.0.0.1:1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert worker.returncode == 2
+    assert worker.stderr.startswith(f"haihe: cannot listen on port {port}: ")
+    assert len(worker.stderr.splitlines()) == 1

@@ -68,6 +68,8 @@ def test_no_stack_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
         ({"HAIHE_BOOTSTRAP_SERVER": "x:1"}, "HAIHE_BOOTSTRAP_SERVERS"),
         ({"HAIHE_LOG_FORMAT": "xml"}, "auto, json or pretty"),
         ({"HAIHE_REGISTRY_URL": "127.0.0.1:8081"}, "http://"),
+        ({"HAIHE_BOOTSTRAP_SERVERS": "garbage"}, "host:port"),
+        ({"HAIHE_BOOTSTRAP_SERVERS": "a:1,b"}, "host:port"),
     ],
 )
 def test_a_wrong_variable_is_told_what_was_meant(env: dict[str, str], said: str) -> None:
