@@ -80,3 +80,13 @@ def test_clients_can_resume_as_far_back_as_the_log_keeps_everything_less_a_margi
     assert window_ms(24 * HOUR_MS) == window_ms(None) == window_ms(1000 * HOUR_MS) == 23 * HOUR_MS
     assert window_ms(2 * HOUR_MS) == HOUR_MS
     assert window_ms(0) == 0
+
+
+async def test_a_feed_that_never_began_can_be_stopped() -> None:
+    """As when the gateway's port is taken: the mistake must be told, not what went wrong in cleaning up after it."""
+    log = MemoryLog()
+    hub = Hub(Index((0,)), Places(log.identity, 1), Metrics(process=False))
+    decoder = Decoder(lambda schema_id: JsonVersion(), lambda: None)
+    feed = Feed(MemorySource(log), decoder, hub, asyncio.get_running_loop(), lambda error: None)
+    await asyncio.wait_for(asyncio.to_thread(feed.stop), 10)
+    assert not hub.ready.is_set()
