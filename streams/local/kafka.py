@@ -20,8 +20,8 @@ from streams.settings import ROOT
 
 TEMPLATE = ROOT / "deploy" / "local" / "server.properties"
 HEAP = ("-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1")
-"""A broker that lives for minutes on two cores: the optimising compiler took a third of its CPU for as long as a demo
-lasts (140% against 95% at 500 events/s)."""
+"""A broker that lives for minutes on two cores: the optimising compiler does not pay for itself in a demo's time (one
+run each at 500 events/s, on cores with other work: 122% CPU with it, 95% without)."""
 _LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
