@@ -38,6 +38,15 @@ class Schemas(NamedTuple):
     new_batch: Callable[[], None] = lambda: None
 
 
+def inputs_of(flows: Sequence[Flow[Any]]) -> tuple[str, ...]:
+    """The topics that a chain of these flows reads: those that none of them writes, and those that one both reads and
+    writes. Another chain writes there too, so the order of the topic counts: the flow meets its own output there, not
+    within the pass, and filters it."""
+    written = {topic for flow in flows for topic in flow.writes}
+    shared = {topic for flow in flows for topic in flow.reads if topic in flow.writes}
+    return tuple(sorted({topic for flow in flows for topic in flow.reads} - written | shared))
+
+
 class Origin(NamedTuple):
     """Where an event in the pass comes from: the record read (None for a timer), its partition, and its timestamp."""
 
@@ -74,6 +83,7 @@ class Chain(AuditedPass):
         self._schemas, self._state, self._local = schemas, parts.state, parts.tables
         self._runners = [_Runner(flow) for flow in flows]
         self._by_prefix = {r.prefix: r for r in self._runners}
+        self._inputs = frozenset(inputs_of(flows))
         self._readers = {t: [r for r in self._runners if t in r.flow.reads] for f in flows for t in f.reads}
         self._views = {v.source: [w for w in views if w.source == v.source] for v in views}
         self._partition_views = [PartitionView(t, self._row(topic)) for topic, t in parts.tables.items()]
@@ -246,7 +256,8 @@ class Chain(AuditedPass):
                 self.ledger.written.append(origin.timestamp)
             for view in self._views.get(event.type, ()):
                 self._show(view, event, origin.timestamp)
-            self._dispatch(event.type, event, key, value, origin)
+            if event.type not in self._inputs:
+                self._dispatch(event.type, event, key, value, origin)
         return None
 
     def _show(self, view: View, event: Event, timestamp: int) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import structlog
@@ -16,6 +16,7 @@ from streams.engine.record import Record
 from streams.engine.table import Follower
 from streams.engine.writer import Writer
 from streams.errors import ConfigError, SystemFailure
+from streams.governance.view import View
 from streams.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -45,10 +46,20 @@ class Policy:
 
     def __init__(self, settings: Settings, contracts: dict[str, Contract]):
         self.released = Released(contracts, Divisions.load(settings.deploy / "divisions.csv"))
+        self._newest = {event_type: contract.latest for event_type, contract in contracts.items()}
         self._bootstrap = settings.bootstrap_servers
         self._layouts: dict[str, ChainRecord] = {}
         self._changed = threading.Condition()
         self.follower = Follower(settings.bootstrap_servers, POLICY, self._apply, stop_process)
+
+    def _unreleased(self, topics: set[str], views: Sequence[View]) -> Iterator[str]:
+        known = set(self.released.topics())
+        for topic in topics:
+            if topic not in known or self.released.latest(topic).version < self._newest[topic]:
+                yield topic
+        for view in views:
+            if self.released.same_as(view.name, view.schema) is None:
+                yield view.name
 
     def _apply(self, record: Record) -> None:
         key = (record.key or b"").decode()
@@ -84,11 +95,12 @@ class Policy:
                 "declare what is new in a chain of its own"
             )
 
-    def wait_for(self, topics: set[str]) -> None:
-        """Until each topic has a released schema; says once what is missing."""
+    def wait_for(self, topics: set[str], views: Sequence[View] = ()) -> None:
+        """Until what this worker reads and writes is released: the newest version of each topic's contract, and each
+        view's schema. Says once what is missing."""
         told = False
         with self._changed:
-            while missing := sorted(topics - set(self.released.topics())):
+            while missing := sorted(self._unreleased(topics, views)):
                 if not told:
                     log.warning("waiting for schemas: release them with `haihe schema register`", missing=missing)
                     told = True

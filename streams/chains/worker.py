@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from streams.chains.audited import Audit
-from streams.chains.chain import Chain, Schemas
+from streams.chains.chain import Chain, Schemas, inputs_of
 from streams.chains.intake import FLOW as INTAKE
 from streams.chains.intake import Intake
 from streams.chains.layout import AUDIT, ChainLayout, Layout, changelog, load_layout
@@ -22,7 +22,8 @@ from streams.engine.app import Parts, WorkerSpec, work
 from streams.engine.handler import Handler
 from streams.engine.table import GlobalTable
 from streams.errors import ConfigError, Rejection, UserError
-from streams.flows import grid_alert, health_code
+from streams.flows import alert_duty, grid_alert, health_code
+from streams.flows.duty_policy import load as load_duty
 from streams.flows.flow import Flow
 from streams.flows.policy import load as load_policy
 from streams.governance.secret import PSEUDONYMS
@@ -34,7 +35,8 @@ log = structlog.get_logger(__name__)
 
 FLOWS: dict[str, Callable[[Settings], Flow[Any]]] = {
     "health-code": lambda settings: health_code.make(load_policy(settings.deploy / "health-code-policy.yaml")),
-    "grid-alert": lambda settings: grid_alert.FLOW,
+    "grid-alert": lambda settings: grid_alert.make(load_duty(settings.deploy / "alert-duty-policy.yaml")),
+    "alert-duty": lambda settings: alert_duty.make(load_duty(settings.deploy / "alert-duty-policy.yaml")),
 }
 """Every stateful flow by its name in the layout."""
 
@@ -76,7 +78,7 @@ def _run_chain(
     declared = layout.chains[chain]
     flows = [_flow(name, chain, settings) for name in declared.flows]
     outputs = {topic for flow in flows for topic in flow.writes}
-    inputs = tuple(sorted({topic for flow in flows for topic in flow.reads} - outputs))
+    inputs = inputs_of(flows)
     granted = load_views(settings.deploy / "grants.yaml", settings.home / PSEUDONYMS, contracts)
     views = [view for view in granted if view.source in outputs]
     _check_tables(chain, flows, declared)
@@ -87,7 +89,7 @@ def _run_chain(
     _check_topics(settings, destinations | set(declared.global_tables), copartitioned)
     policy = Policy(settings, contracts).start()
     policy.remember(chain, declared, layout.groups[declared.group], inputs)
-    policy.wait_for({*inputs, *outputs, AUDIT, *(v.name for v in views), *declared.tables})
+    policy.wait_for({*inputs, *outputs, AUDIT, *declared.tables}, views)
     resolver = Resolver(policy.released, policy.follower, Registry(settings.registry_url))
     tables = {
         topic: GlobalTable(settings.bootstrap_servers, topic, _row(policy, topic), stop_process).start()

@@ -1,9 +1,10 @@
 """The grid alert: a code that is not green reaches the grid worker on duty for the person's home cell, and is taken
-back from whoever was told.
+back when the colour is over.
 
-One alert for each episode, from the change that leaves green to the one that returns to it; its id comes from the
-opening change. The addressee is found once, at the opening, and kept: a roster that changes shift or a person who moves
-does not send one person's alert to two people, and the RETRACTED goes to the one who has it. Whom to tell, in order:
+One alert for each colour: a change between red and orange retracts the one and raises another. An alert is an order to
+act with a clock of its own (see alert_duty); if a worse colour only changed an alert that somebody has closed already,
+nobody would be told of it. The alert's id comes from the change that raised it. The addressee is found once, then, and
+kept here: who has it later is alert_duty's, and so is telling all of them of the end. Whom to tell, in order:
 
   the grid worker on duty in the home cell; who is on duty for its street, its district, the city; the city's desk.
 
@@ -11,33 +12,29 @@ Without a residence the desks are those of the division that the change names. N
 down this list is counted by a note: `no-residence`, `no-grid-worker`, then `to-street`, `to-district` or `to-city`.
 
 Name, phone and address travel only to where they are of use: when the person no longer lives in the cell whose grid
-worker has the alert, later events of that alert go without them (note `moved`).
+worker has the alert, its retraction goes without them (note `moved`).
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
+from streams.flows.duty import CITY, CITY_DESK, CITY_LEVEL, GRID_WORKER, ROSTER, on_duty, told
+from streams.flows.duty_policy import DutyPolicy
 from streams.flows.flow import Event, Flow, Outcome, Tables, derived_id
 
 NAME: Final = "grid-alert"
 CHANGED: Final = "health.code.changed"
 ALERT: Final = "grid.alert.changed"
 RESIDENCE: Final = "ref.residence"
-ROSTER: Final = "ref.roster"
 
-CITY: Final = "12"
-CITY_DESK: Final = "desk-12"
-"""Told when no roster names anybody."""
-
-DESKS: Final = ((9, "STREET", "to-street"), (6, "DISTRICT", "to-district"), (2, "CITY", "to-city"))
-"""Code length of each level above the cell, its addressee_level and its note, nearest first."""
+DESKS: Final = (("STREET", "to-street"), ("DISTRICT", "to-district"), (CITY_LEVEL, "to-city"))
+"""Levels that are told when there is no grid worker, and their notes, nearest first."""
 
 
 class AlertState(Struct, frozen=True, array_like=True, gc=False):
-    """The open alert of one person. `opened_at` in ms since 1970 UTC; `cell` None: opened without a residence."""
+    """The alert of one person's colour. `opened_at` in ms since 1970 UTC; `cell` None: raised without a residence."""
 
     alert_id: str
     colour: str
@@ -50,56 +47,67 @@ class AlertState(Struct, frozen=True, array_like=True, gc=False):
 
 def addressee(cell: str | None, division: str, tables: Tables) -> tuple[str, str, tuple[str, ...]]:
     """Who is told: id, level and notes, for a home cell (14 digits), or without one for a division (2 to 12 digits)."""
-    roster = tables[ROSTER]
-    notes = ["no-residence"] if cell is None else []
-    if cell is not None:
-        row = roster.get(cell)
-        if row is not None and row["on_duty"]:
-            return row["on_duty"], "GRID_WORKER", ()
-        notes.append("no-grid-worker")
-    for length, level, note in DESKS:
-        if len(division) >= length:
-            row = roster.get(division[:length])
-            if row is not None and row["on_duty"]:
-                return row["on_duty"], level, (*notes, note)
-    return CITY_DESK, "CITY", (*notes, "to-city")
+    who = on_duty(GRID_WORKER, cell, division, tables)
+    if who is not None:
+        return who, GRID_WORKER, ()
+    notes = "no-residence" if cell is None else "no-grid-worker"
+    for level, note in DESKS:
+        who = on_duty(level, None, division, tables)
+        if who is not None:
+            return who, level, (notes, note)
+    return CITY_DESK, CITY_LEVEL, (notes, "to-city")
 
 
-def step(state: AlertState | None, event: Event, now: int, tables: Tables) -> Outcome[AlertState]:
-    """One change of a person's colour. Filtered `no-change`: green without an alert, or the colour already alerted."""
-    change = event.value
-    colour = change["colour"]
-    if colour == ("GREEN" if state is None else state.colour):
-        return Outcome(state, (), "no-change")
-    residence = tables[RESIDENCE].get(event.key)
-    if state is None:
+class GridAlert:
+    """The flow's functions. `policy` says until when the first addressee must have seen an alert."""
+
+    def __init__(self, policy: DutyPolicy) -> None:
+        self._policy = policy
+
+    def step(self, state: AlertState | None, event: Event, now: int, tables: Tables) -> Outcome[AlertState]:
+        """One change of a person's colour. Filtered `no-change`: the colour is alerted, or green without an alert."""
+        change = event.value
+        colour = change["colour"]
+        if colour == ("GREEN" if state is None else state.colour):
+            return Outcome(state, (), "no-change")
+        residence = tables[RESIDENCE].get(event.key)
+        events: tuple[Event, ...] = ()
+        notes: tuple[str, ...] = ()
+        if state is not None:
+            moved = residence is not None and state.cell is not None and residence["cell"] != state.cell
+            who = None if moved else residence
+            events = (_alert(state, "RETRACTED", 2, change, who),)
+            notes = ("moved",) if moved else ()
+            if colour == "GREEN":
+                return Outcome(None, events, None, notes)
         cell = (residence["cell"] or None) if residence is not None else None
         division = cell[:12] if cell is not None else change["division"] or CITY
-        told, level, notes = addressee(cell, division, tables)
+        name, level, found = addressee(cell, division, tables)
+        opened_at = change["occurred_at"]
         id = derived_id(NAME, change["event_id"], 0)
-        state = AlertState(id, colour, told, level, change["occurred_at"], cell, division)
-        return Outcome(state, (_alert(state, "RAISED", colour, change, residence),), None, notes)
-    if residence is not None and state.cell is not None and residence["cell"] != state.cell:
-        residence, notes = None, ("moved",)
-    else:
-        notes = ()
-    if colour == "GREEN":
-        return Outcome(None, (_alert(state, "RETRACTED", colour, change, residence),), None, notes)
-    state = replace(state, colour=colour)
-    return Outcome(state, (_alert(state, "RAISED", colour, change, residence),), None, notes)
+        state = AlertState(id, colour, name, level, opened_at, cell, division)
+        due_at = opened_at + self._policy.periods(colour, opened_at).seen_ms
+        raised = _alert(state, "RAISED", 1, change, residence, due_at)
+        return Outcome(state, (*events, raised), None, (*notes, *found))
 
 
 def _alert(
-    alert: AlertState, state: str, colour: str, change: Mapping[str, Any], residence: Mapping[str, Any] | None
+    alert: AlertState,
+    state: str,
+    number: int,
+    change: Mapping[str, Any],
+    residence: Mapping[str, Any] | None,
+    due_at: int | None = None,
 ) -> Event:
     who: Mapping[str, Any] = residence if residence is not None else {}
+    at = change["occurred_at"]
     value = {
-        "event_id": derived_id(NAME, change["event_id"], 1),
-        "occurred_at": change["occurred_at"],
+        "event_id": derived_id(NAME, change["event_id"], number),
+        "occurred_at": at,
         "publisher": "haihe",
         "alert_id": alert.alert_id,
         "state": state,
-        "colour": colour,
+        "colour": change["colour"],
         "person_id": change["person_id"],
         "person_name": who.get("person_name"),
         "phone": who.get("phone"),
@@ -110,12 +118,15 @@ def _alert(
         "addressee_level": alert.level,
         "change_id": change["event_id"],
         "opened_at": alert.opened_at,
+        "cause": "COLOUR",
+        "due_at": due_at,
+        "told": [told(alert.addressee, alert.level, "COLOUR", at)] if state == "RAISED" else [],
     }
     return Event(ALERT, alert.alert_id, value)
 
 
 def due(state: AlertState) -> int | None:
-    """Never: an alert ends when the colour does. (Escalation runs by time, in a flow of its own keyed by alert.)"""
+    """Never: what happens to an alert by time alone is alert_duty's."""
     return None
 
 
@@ -124,13 +135,15 @@ def fire(state: AlertState, due: int, tables: Tables) -> Outcome[AlertState]:
     return Outcome(state, (), "no-change")
 
 
-FLOW: Final = Flow(
-    name=NAME,
-    reads=(CHANGED,),
-    writes=(ALERT,),
-    tables=(RESIDENCE, ROSTER),
-    state=AlertState,
-    step=step,
-    due=due,
-    fire=fire,
-)
+def make(policy: DutyPolicy) -> Flow[AlertState]:
+    """The flow `grid-alert` under `policy`."""
+    return Flow(
+        name=NAME,
+        reads=(CHANGED,),
+        writes=(ALERT,),
+        tables=(RESIDENCE, ROSTER),
+        state=AlertState,
+        step=GridAlert(policy).step,
+        due=due,
+        fire=fire,
+    )

@@ -10,7 +10,8 @@ from flow_events import Case, ms
 
 from streams.contract.contracts import load_contracts
 from streams.contract.version import Version
-from streams.flows import grid_alert, health_code, policy
+from streams.flows import alert_duty, duty_policy, grid_alert, health_code, policy
+from streams.flows.duty import LEVELS
 from streams.flows.evidence import COLOURS
 from streams.flows.flow import Event, derived_id
 from streams.flows.memory import MemoryRunner
@@ -18,7 +19,9 @@ from streams.flows.memory import MemoryRunner
 ROOT = Path(__file__).parents[3]
 CONTRACTS = load_contracts(ROOT / "schemas/avro")
 POLICY = policy.load(ROOT / "deploy/tianjin/health-code-policy.yaml")
+DUTY = duty_policy.load(ROOT / "deploy/tianjin/alert-duty-policy.yaml")
 CASES = [*EVIDENCE, *WITHDRAWAL]
+ROSTER = {"12010100100101": {"on_duty": "gw-000001", "backup": "gw-000002"}}
 HOME = {"cell": "12010100100101", "person_name": "张三", "phone": "13800001234", "address": "和平区某路1号"}
 
 
@@ -27,7 +30,7 @@ def version(type: str) -> Version:
     return Version(type, contract.latest, 1, contract.versions[contract.latest])
 
 
-VERSIONS = {t: version(t) for t in (*health_code.READS, health_code.CHANGED, grid_alert.ALERT)}
+VERSIONS = {t: version(t) for t in (*health_code.READS, health_code.CHANGED, *alert_duty.READS)}
 
 
 def symbols(type: str, field: str) -> list[str]:
@@ -48,8 +51,9 @@ def over_the_wire(event: Event) -> Event:
 @pytest.mark.parametrize("home", [HOME, None], ids=["at home", "no residence"])
 def test_all_that_the_flows_read_and_emit_fits_its_schema(case: Case, home: dict[str, str] | None) -> None:
     code = MemoryRunner(health_code.make(POLICY))
-    tables: dict[str, dict[str, Any]] = {"ref.residence": {}, "ref.roster": {}}
-    alert = MemoryRunner(grid_alert.FLOW, tables)
+    tables: dict[str, dict[str, Any]] = {"ref.residence": {}, "ref.roster": dict(ROSTER)}
+    alert = MemoryRunner(grid_alert.make(DUTY), tables)
+    duty = MemoryRunner(alert_duty.make(DUTY), tables)
     for item in case.arrives:
         event = item if isinstance(item, Event) else item[1]
         code.send(over_the_wire(event), event.value["occurred_at"] if isinstance(item, Event) else ms(item[0]))
@@ -58,8 +62,15 @@ def test_all_that_the_flows_read_and_emit_fits_its_schema(case: Case, home: dict
     code.advance(ms(200))
     for change in code.events:
         alert.send(over_the_wire_again(change), change.value["occurred_at"])
-    assert len(alert.events) == len(code.events)
+    assert sum(e.value["state"] == "RAISED" for e in alert.events) == sum(
+        e.value["colour"] != "GREEN" for e in code.events
+    )
     for event in alert.events:
+        duty.send(over_the_wire_again(event), event.value["occurred_at"])
+    duty.advance(duty.now + 3_600_000)
+    told = {e.value["state"] for e in duty.events}
+    assert told >= ({"ESCALATED", "CLOSED"} if home and len(alert.events) > 1 else set()), "else nothing is tested"
+    for event in duty.events:
         over_the_wire_again(event)
 
 
@@ -80,8 +91,9 @@ def test_the_colours_and_causes_are_the_schemas() -> None:
 
 
 def test_the_alert_states_and_levels_are_the_schemas() -> None:
-    assert {"RAISED", "RETRACTED"} <= set(symbols(grid_alert.ALERT, "state"))
-    assert symbols(grid_alert.ALERT, "addressee_level") == ["GRID_WORKER", *(level for _, level, _ in grid_alert.DESKS)]
+    states = {"RAISED", "RETRACTED", "SEEN", "ESCALATED", "HANDED_OVER", "CLOSED"}
+    assert set(symbols(grid_alert.ALERT, "state")) == states
+    assert set(symbols(grid_alert.ALERT, "addressee_level")) == set(LEVELS)
 
 
 @pytest.mark.parametrize(
@@ -101,4 +113,4 @@ def test_the_policy_can_name_only_symbols_that_the_event_has(type: str, field: s
 
 def test_each_flow_keys_its_state_by_the_key_of_what_it_reads() -> None:
     assert {CONTRACTS[t].key for t in (*health_code.READS, health_code.CHANGED)} == {"person_id"}
-    assert CONTRACTS[grid_alert.ALERT].key == "alert_id"
+    assert {CONTRACTS[t].key for t in alert_duty.READS} == {"alert_id"}

@@ -1,14 +1,17 @@
 """The grid alert: who is told, by which path, and that whoever was told is told when it is over."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from streams.flows import duty_policy, grid_alert
 from streams.flows.flow import Event, Outcome, derived_id
-from streams.flows.grid_alert import FLOW, AlertState
+from streams.flows.grid_alert import AlertState
 from streams.flows.memory import MemoryRunner
 
+FLOW = grid_alert.make(duty_policy.load(Path(__file__).parents[3] / "deploy/tianjin/alert-duty-policy.yaml"))
 PERSON = "120101199003070011"
 CELL = "12010100100101"
 OTHER = "12010500200301"
@@ -88,6 +91,21 @@ def test_red_reaches_the_grid_worker_on_duty_in_the_home_cell() -> None:
                 "addressee_level": "GRID_WORKER",
                 "change_id": "change-1",
                 "opened_at": 1000,
+                "cause": "COLOUR",
+                "due_at": 301_000,
+                "told": [
+                    {
+                        "addressee": "gw-000001",
+                        "level": "GRID_WORKER",
+                        "cause": "COLOUR",
+                        "told_at": 1000,
+                        "received_at": None,
+                        "seen_at": None,
+                        "acted_at": None,
+                        "outcome": None,
+                        "relieved_at": None,
+                    }
+                ],
             },
         ),
     )
@@ -181,22 +199,25 @@ def test_who_is_told(
     assert city.turns("GREEN", None).events[0].value["addressee"] == told
 
 
-def test_one_alert_lasts_from_red_over_orange_and_red_to_green() -> None:
+def test_each_colour_is_an_alert_of_its_own_that_the_next_colour_retracts() -> None:
+    """An alert may have been closed by whoever acted on the milder colour: a worse one must be told all the same."""
     city = City(HOME, FULL)
-    for colour in ("RED", "ORANGE", "RED", "GREEN"):
+    for colour in ("ORANGE", "RED", "GREEN"):
         city.turns(colour)
     events = city.runner.events
     assert city.told() == [
-        ("RAISED", "RED", "gw-000001"),
         ("RAISED", "ORANGE", "gw-000001"),
+        ("RETRACTED", "RED", "gw-000001"),
         ("RAISED", "RED", "gw-000001"),
         ("RETRACTED", "GREEN", "gw-000001"),
     ]
-    assert {e.key for e in events} == {e.value["alert_id"] for e in events} == {events[0].key}
-    assert {e.value["opened_at"] for e in events} == {1000}
-    assert [e.value["change_id"] for e in events] == ["change-1", "change-2", "change-3", "change-4"]
+    orange, red = derived_id("grid-alert", "change-1", 0), derived_id("grid-alert", "change-2", 0)
+    assert [e.key for e in events] == [e.value["alert_id"] for e in events] == [orange, orange, red, red]
+    assert [e.value["opened_at"] for e in events] == [1000, 1000, 2000, 2000]
+    assert [e.value["change_id"] for e in events] == ["change-1", "change-2", "change-2", "change-3"]
     assert len({e.value["event_id"] for e in events}) == 4
-    assert city.runner.keys() == [], "nothing is kept of a closed alert"
+    assert [(e.value["due_at"], e.value["told"]) for e in events if e.value["state"] == "RETRACTED"] == [(None, [])] * 2
+    assert city.runner.keys() == [], "nothing is kept of what is over"
 
 
 def test_a_new_episode_is_a_new_alert() -> None:
@@ -217,14 +238,12 @@ def test_the_colour_already_alerted_is_filtered() -> None:
     assert city.turns("RED").filtered == "no-change"
 
 
-def test_a_shift_that_changes_leaves_the_open_alert_where_it_is() -> None:
+def test_a_retraction_goes_to_whoever_was_told_and_the_next_alert_to_whoever_is_on_duty() -> None:
     city = City(HOME, FULL)
     city.turns("RED")
     city.roster[CELL] = {"on_duty": "gw-000009", "backup": None}
     city.turns("ORANGE")
-    city.turns("GREEN")
-    city.turns("RED")
-    assert [told for _, _, told in city.told()] == ["gw-000001", "gw-000001", "gw-000001", "gw-000009"]
+    assert [told for _, _, told in city.told()] == ["gw-000001", "gw-000001", "gw-000009"]
 
 
 def test_the_retraction_goes_to_whoever_was_told_when_the_person_has_moved() -> None:
@@ -247,14 +266,17 @@ def test_the_retraction_still_goes_out_when_the_residence_is_gone() -> None:
     assert city.told()[-1] == ("RETRACTED", "GREEN", "gw-000001")
 
 
-def test_a_residence_that_arrives_later_reroutes_nothing_but_tells_the_desk_who_it_is() -> None:
+def test_a_residence_that_arrives_later_reroutes_nothing_until_the_colour_changes() -> None:
     city = City(None, FULL)
     city.turns("RED")
     city.residence[PERSON] = HOME
     outcome = city.turns("ORANGE")
     assert outcome.notes == ()
-    assert city.told() == [("RAISED", "RED", "desk-120101001"), ("RAISED", "ORANGE", "desk-120101001")]
-    assert [e.value["person_name"] for e in city.runner.events] == [None, "张三丰"]
+    assert [(state, told) for state, _, told in city.told()] == [
+        ("RAISED", "desk-120101001"),
+        ("RETRACTED", "desk-120101001"),
+        ("RAISED", "gw-000001"),
+    ]
 
 
 def test_no_alert_ever_waits_for_time() -> None:
