@@ -2,7 +2,8 @@
 
 Delivery across this edge is at-least-once, never called exactly-once: whatever takes events tells repeats by their
 `event_id`. A Source is read by one thread; a Sink is given what lies between two positions, and when it raises it is
-given the same again. The real thing and the fake in memory.py pass the same tests.
+given the same again; a Publisher says of each record that it is written, or that it may not be. The real thing and the
+fake in memory.py pass the same tests.
 """
 
 from collections.abc import Sequence
@@ -66,5 +67,17 @@ class Sink(Protocol[T_contra]):
         """`items` is all that lies below `positions` and was not taken before, in order within each partition.
 
         Must not block. An exception means that nothing was taken.
+        """
+        ...
+
+
+class Publisher(Protocol):
+    """What brings single records into the bus for somebody who waits for the answer. Belongs to one event loop."""
+
+    async def publish(self, key: str, value: bytes) -> None:
+        """Returns when the log has the record for certain; records of one key keep the order of the calls.
+
+        Raises SystemFailure when that did not happen in time. The record may be in the log all the same, now or later,
+        so the same event is published again, with the same id.
         """
         ...

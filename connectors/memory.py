@@ -1,12 +1,16 @@
-"""Connectors without a broker: a log in memory that behaves like a compacted topic, its Source, and a Sink that keeps
-what it was given. Held to the same tests as Kafka, so that what is tested with them is true of the real thing.
+"""Connectors without a broker: a log in memory that behaves like a compacted topic, its Source, its Publisher, and a
+Sink that keeps what it was given. Held to the same tests as Kafka, so that what is tested with them is true of the real
+thing.
 """
 
+import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from connectors.base import Positions
+from streams.engine.partitioner import partition_of
 from streams.engine.record import Record
 from streams.errors import SystemFailure
 
@@ -136,3 +140,40 @@ class MemorySink(Generic[T]):
     def take(self, items: Sequence[T], positions: Positions) -> None:
         self.items += items
         self.positions = positions
+
+
+class MemoryPublisher:
+    """Publishes to a MemoryLog; see Publisher. `patience_s`: how long a record waits while `silent`."""
+
+    def __init__(self, log: MemoryLog, patience_s: float = 10.0, max_waiting: int = 1000) -> None:
+        self._log, self._patience_s, self._max_waiting = log, patience_s, max_waiting
+        self._waiting = 0
+        self._closed = False
+        self._answers = asyncio.Event()
+        self._answers.set()
+
+    def silent(self, silent: bool = True) -> None:
+        """Acknowledges nothing from now on, as a broker that is away does; or again everything."""
+        if silent:
+            self._answers.clear()
+        else:
+            self._answers.set()
+
+    async def publish(self, key: str, value: bytes) -> None:
+        if self._closed:
+            raise SystemFailure(f"{self._log.topic}: closed")
+        if self._waiting >= self._max_waiting:
+            raise SystemFailure(f"{self._log.topic}: {self._waiting} records wait already")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._answers.wait()
+        except TimeoutError:
+            raise SystemFailure(f"{self._log.topic}: no acknowledgement within {self._patience_s:g} s") from None
+        finally:
+            self._waiting -= 1
+        partition = partition_of(key.encode(), len(self._log.ends()))
+        self._log.append(partition, key.encode(), value, time.time_ns() // 1_000_000)
+
+    def close(self) -> None:
+        self._closed = True
