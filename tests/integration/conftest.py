@@ -1,4 +1,4 @@
-"""What several modules share: one set-up of topics, schemas and tables for whole workers, a Kafka that can be frozen."""
+"""What several modules share: topics, schemas and tables for whole workers, a Kafka that can be frozen."""
 
 from collections.abc import Iterator
 
