@@ -69,7 +69,7 @@ def test_all_that_the_flows_read_and_emit_fits_its_schema(case: Case, home: dict
         duty.send(over_the_wire_again(event), event.value["occurred_at"])
     duty.advance(duty.now + 3_600_000)
     told = {e.value["state"] for e in duty.events}
-    assert told >= ({"ESCALATED", "CLOSED"} if home and len(alert.events) > 1 else set()), "else nothing is tested"
+    assert "CLOSED" in told or len(alert.events) < 2, "a retraction closes"
     for event in duty.events:
         over_the_wire_again(event)
 
