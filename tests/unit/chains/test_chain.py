@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.chains.audited import FlowFailed
+from streams.chains.chain import inputs_of
 from streams.errors import SystemFailure
-from tests.unit.chains.toy import FLOWS, POLICY_VERSION, VIEW, A, B, C, Toy, View, flows_of, reidentified
+from tests.unit.chains.toy import FLOWS, POLICY_VERSION, VIEW, A, B, C, Toy, View, flows_of, reidentified, toy_flow
 
 
 def test_a_flow_reads_what_another_makes_in_the_same_pass() -> None:
@@ -14,6 +15,19 @@ def test_a_flow_reads_what_another_makes_in_the_same_pass() -> None:
     toy.do("count=make second=make")
     assert toy.texts(B) == ["count 1 1000"]
     assert toy.texts(C) == ["second 1 1000"]
+
+
+def test_a_topic_that_a_flow_reads_and_writes_is_read_from_kafka_and_not_within_the_pass() -> None:
+    """Another chain writes it too: its order is the topic's."""
+    loop = toy_flow("loop", A, (A,))
+    assert inputs_of((loop, FLOWS[2])) == (A, B)
+    assert inputs_of(FLOWS) == (A,)
+    toy = Toy((loop,))
+    toy.do("loop=make")
+    assert len(toy.outputs.of(A)) == 1
+    assert toy.count("loop").n == 1
+    toy.run(toy.raw(toy.outputs.of(A)[0].value))
+    assert toy.count("loop").n == 2
 
 
 def test_outputs_carry_the_records_key_and_timestamp_through_every_flow() -> None:

@@ -94,7 +94,14 @@ def test_whatever_the_bus_writes_shares_one_limit(specs) -> None:
 
 def test_tables_changelogs_policy_and_views_are_compacted_and_nothing_else(specs) -> None:
     compacted = {name for name, spec in specs.items() if spec.config.get("cleanup.policy") == "compact"}
-    assert compacted == {"ref.residence", "ref.roster", "bus.changelog.person", "bus.policy", VIEW}
+    assert compacted == {
+        "ref.residence",
+        "ref.roster",
+        "bus.changelog.person",
+        "bus.changelog.alert",
+        "bus.policy",
+        VIEW,
+    }
 
 
 def test_what_is_not_compacted_says_how_long_it_is_kept(specs) -> None:

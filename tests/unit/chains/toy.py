@@ -118,7 +118,7 @@ class Count(msgspec.Struct):
     wake: int | None = None
 
 
-def _flow(name: str, reads: str, writes: tuple[str, ...]) -> Flow[Count]:
+def toy_flow(name: str, reads: str, writes: tuple[str, ...]) -> Flow[Count]:
     def made(event: Event, source: str, **fields: Any) -> Event:
         return Event(writes[0], event.key, {"event_id": derived_id(name, source, 0), "do": event.value["do"], **fields})
 
@@ -158,7 +158,7 @@ def _flow(name: str, reads: str, writes: tuple[str, ...]) -> Flow[Count]:
     return Flow(name, (reads,), writes, (), Count, step, lambda state: state.wake, fire)
 
 
-FLOWS = (_flow("count", A, (B,)), _flow("sibling", A, (B,)), _flow("second", B, (C,)))
+FLOWS = (toy_flow("count", A, (B,)), toy_flow("sibling", A, (B,)), toy_flow("second", B, (C,)))
 
 
 class View:
