@@ -35,9 +35,9 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
-"""On every answer: nothing of it is for caches, sniffers, frames or other sites."""
+"""On every answer: nothing of it is for caches (the pages' files say otherwise), sniffers, frames or other sites."""
 
 
 class Gate:
@@ -132,7 +132,8 @@ class Gate:
 
 
 async def _headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 def _tune(request: web.Request) -> None:

@@ -1,27 +1,19 @@
-"""The grid worker's page, and who he is. Plain files, no build: what is in static/ is what the phone gets.
+"""The pages, and who is looking at them.
 
-GET /               the page
-GET /static/...     its script, style and icon
+GET / /command ...  the pages' files, see static.py
 GET /me             {"id": "gw-000123", "demo": false} or 401
 GET /login-stub     only in a demo: sets the cookie for any id; a real login belongs to the grid app (津治通)
 """
 
 import time
-from importlib import resources
 
 from aiohttp import web
 
 from connectors.gateway import token as tokens
 from connectors.gateway.app import COOKIE, Gate
+from connectors.gateway.static import Static
 
 DEMO_HOURS = 12
-
-_FILES = {
-    "index.html": "text/html",
-    "page.js": "text/javascript",
-    "page.css": "text/css",
-    "icon.svg": "image/svg+xml",
-}
 
 
 class Pages:
@@ -31,29 +23,13 @@ class Pages:
         self._gate = gate
         self._secret = secret
         self._demo = demo
-        folder = resources.files("connectors.gateway") / "static"
-        self._files = {name: (folder / name).read_bytes() for name in _FILES}
 
     def add(self, app: web.Application) -> None:
         """The routes of the module."""
-        app.router.add_get("/", self._page)
-        app.router.add_get("/static/{name}", self._static)
+        Static().add(app)
         app.router.add_get("/me", self._me)
         if self._demo:
             app.router.add_get("/login-stub", self._login)
-
-    async def _page(self, request: web.Request) -> web.Response:
-        return self._file("index.html")
-
-    async def _static(self, request: web.Request) -> web.Response:
-        return self._file(request.match_info["name"])
-
-    def _file(self, name: str) -> web.Response:
-        # Looked up, never opened: no name a client sends becomes a path.
-        body = self._files.get(name)
-        if body is None:
-            raise web.HTTPNotFound(text="no such file")
-        return web.Response(body=body, content_type=_FILES[name], charset="utf-8")
 
     async def _me(self, request: web.Request) -> web.Response:
         subject = self._gate.subject(request)

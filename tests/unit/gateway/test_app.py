@@ -119,7 +119,7 @@ async def test_nothing_of_it_may_be_cached_sniffed_framed_or_buffered() -> None:
         stream = await listen(gateway, session)
         assert stream.response.headers["X-Accel-Buffering"] == "no"
         assert stream.response.headers["Content-Type"].startswith("text/event-stream")
-        page = await session.get(f"{gateway.url}/")
+        page = await session.get(f"{gateway.url}/me")
         refused = await session.get(f"{gateway.url}/grid-workers/gw-000001/alerts")
         for response in (stream.response, page, refused):
             assert response.headers["Cache-Control"] == "no-store"

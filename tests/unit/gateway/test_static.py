@@ -1,0 +1,61 @@
+"""The pages' files: served as what they are, kept only by asking again, and known by version to the service worker."""
+
+import json
+import re
+
+from aiohttp import ClientSession
+
+from connectors.gateway.static import shell
+from connectors.memory import MemoryLog
+from tests.unit.gateway.in_memory import running
+
+
+async def test_every_file_that_the_service_worker_keeps_is_there() -> None:
+    async with running(MemoryLog()) as gateway, ClientSession(gateway.url) as session:
+        worker = await (await session.get("/sw.js")).text()
+        kept = json.loads(worker.partition("\n")[0].removeprefix("const SHELL = ").removesuffix(";"))
+        assert {"/", "/manifest.webmanifest", "/static/page.js", "/static/page.css"} <= set(kept["paths"])
+        assert "/sw.js" not in kept["paths"]
+        for path in kept["paths"]:
+            assert (await session.get(path)).status == 200, path
+
+
+async def test_every_file_a_page_names_is_one_that_is_served() -> None:
+    async with running(MemoryLog()) as gateway, ClientSession(gateway.url) as session:
+        for page in ("/", "/manifest.webmanifest"):
+            named = re.findall(r'"(/static/[^"]+|/manifest[^"]+)"', await (await session.get(page)).text())
+            assert named
+            for path in named:
+                assert (await session.get(path)).status == 200, path
+
+
+async def test_a_file_is_sent_again_only_when_it_has_changed() -> None:
+    async with running(MemoryLog()) as gateway, ClientSession(gateway.url) as session:
+        first = await session.get("/static/page.css")
+        assert first.headers["Cache-Control"] == "no-cache"
+        again = await session.get("/static/page.css", headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status, await again.read()) == (304, b"")
+        other = await session.get("/static/page.css", headers={"If-None-Match": '"another"'})
+        assert (other.status, await other.read()) == (200, await first.read())
+
+
+async def test_what_is_not_a_page_is_kept_by_nobody() -> None:
+    async with running(MemoryLog()) as gateway, ClientSession(gateway.url) as session:
+        assert (await session.get("/me")).headers["Cache-Control"] == "no-store"
+        assert (await session.get("/static/nothing")).headers["Cache-Control"] == "no-store"
+
+
+async def test_the_service_worker_may_serve_the_whole_site_and_nothing_from_elsewhere() -> None:
+    async with running(MemoryLog()) as gateway, ClientSession(gateway.url) as session:
+        response = await session.get("/sw.js")
+        assert response.content_type == "text/javascript"
+        assert "manifest-src 'self'" in response.headers["Content-Security-Policy"]
+        manifest = json.loads(await (await session.get("/manifest.webmanifest")).text())
+        assert (manifest["start_url"], manifest["scope"]) == ("/", "/")
+
+
+def test_the_version_changes_with_any_file_and_with_nothing_else() -> None:
+    files = {"index.html": b"a", "page.js": b"b", "sw.js": b"c"}
+    assert shell(files) == shell(dict(reversed(files.items())))
+    versions = {shell(files), shell({**files, "sw.js": b"d"}), shell({**files, "page.js": b"d"})}
+    assert len(versions) == 3
