@@ -10,19 +10,17 @@ is held until it is: an EventSource gives up for good on any answer but 200.
 import asyncio
 import random
 import socket
-import time
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from connectors.base import Source
-from connectors.gateway import token as tokens
+from connectors.gateway.access import Access
 from connectors.gateway.connection import Behind, Connection
 from connectors.gateway.hub import Hub
 from connectors.gateway.place import reaches
 from streams.errors import SystemFailure
 
-COOKIE = "haihe_token"
 SLOW_S = 20
 """A client that does not take a write for so long is disconnected; it resumes from its last id."""
 
@@ -43,16 +41,17 @@ HEADERS = {
 class Gate:
     """Serves one hub. `source` answers how far the log goes; `limit` is how many streams this process can hold."""
 
-    def __init__(self, hub: Hub, source: Source, secret: bytes, limit: int) -> None:
+    def __init__(self, hub: Hub, source: Source, access: Access, limit: int) -> None:
         self.hub = hub
+        self.access = access
         self._source = source
-        self._secret = secret
         self._limit = limit
 
     def app(self) -> web.Application:
         """The routes of the gateway, without pages."""
         app = web.Application()
         app.on_response_prepare.append(_headers)
+        self.access.add(app)
         app.router.add_get("/grid-workers/{id}/alerts", self.alerts)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
@@ -61,16 +60,12 @@ class Gate:
 
     def subject(self, request: web.Request) -> str | None:
         """Who is asking, by bearer token or cookie; None when nobody we know."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            token = request.cookies.get(COOKIE, "")
-        return tokens.verify(self._secret, token.strip(), time.time())
+        claim = self.access.find(request)
+        return None if claim is None else claim.subject
 
     async def alerts(self, request: web.Request) -> web.StreamResponse:
-        """The stream. `Last-Event-ID`, or else `?last_event_id=`, says where to go on."""
-        subject = self.subject(request)
-        if subject is None:
-            raise web.HTTPUnauthorized(text="a valid token is needed", headers={"WWW-Authenticate": "Bearer"})
+        """The stream. `Last-Event-ID`, or else `?last_event_id=`, says where to go on. It ends with its token."""
+        subject, expires, _ = self.access.claim(request)
         if subject != request.match_info["id"]:
             raise web.HTTPForbidden(text="these are not your alerts")
         if len(self.hub) >= self._limit:
@@ -95,6 +90,8 @@ class Gate:
         _tune(request)
         await response.prepare(request)
         connection = self.hub.join(subject, positions)
+        # An orderly end: an EventSource comes back by itself, with the cookie that it has by then.
+        over = asyncio.get_running_loop().call_later(expires - self.access.clock(), connection.close)
         try:
             await self._serve(connection, response)
         except (Behind, TimeoutError, ConnectionError):
@@ -102,6 +99,7 @@ class Gate:
             if request.transport is not None:
                 request.transport.abort()
         finally:
+            over.cancel()
             self.hub.leave(connection)
         return response
 

@@ -12,11 +12,13 @@ import structlog
 from aiohttp import web
 
 from connectors.base import Source
+from connectors.gateway.access import Access
 from connectors.gateway.alert import Decoder
 from connectors.gateway.app import Gate
 from connectors.gateway.feed import Feed
 from connectors.gateway.hub import Hub, window_ms
 from connectors.gateway.index import Index
+from connectors.gateway.keys import Keys
 from connectors.gateway.pages import Pages
 from connectors.gateway.place import Places
 from streams.errors import HaiheError, SystemFailure, UserError
@@ -38,7 +40,7 @@ class Listen(NamedTuple):
     demo: bool
 
 
-async def serve(source: Source, decoder: Decoder, secret: bytes, listen: Listen, clock: Callable[[], float]) -> None:
+async def serve(source: Source, decoder: Decoder, keys: Keys, listen: Listen, clock: Callable[[], float]) -> None:
     """Runs until SIGTERM or SIGINT. `clock` is the wall clock, seconds since 1970.
 
     Raises SystemFailure when the log can no longer be read, UserError when the port is taken.
@@ -59,9 +61,9 @@ async def serve(source: Source, decoder: Decoder, secret: bytes, listen: Listen,
     window = window_ms(await asyncio.to_thread(source.keeps_ms))
     floor = await asyncio.to_thread(source.complete_from, int(clock() * 1000) - window)
     hub = Hub(Index(floor), Places(source.identity, len(floor)))
-    gate = Gate(hub, source, secret, limit=_raise_file_limit() - _SPARE_FILES)
+    gate = Gate(hub, source, Access(keys, clock), limit=_raise_file_limit() - _SPARE_FILES)
     app = gate.app()
-    Pages(gate, secret, listen.demo).add(app)
+    Pages(gate.access, listen.demo).add(app)
     # A stream whose client is gone must end now, not at its next heartbeat: hence handler_cancellation.
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_LEAVE_S)
     feed = Feed(source, decoder, hub, loop, failed)

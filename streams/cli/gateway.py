@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from connectors.gateway.serve import Listen
 
 SECRET = "token-secret"
-"""File in HAIHE_HOME with the key that signs tokens; every gateway of a city needs the same."""
+"""File in HAIHE_HOME with the keys that sign tokens; every gateway of a city needs the same."""
 
 VIEW = "to.jinzhitong.grid.alert.changed"
 """What the grid app is granted: the view of grid.alert.changed that the gateway pushes."""
@@ -26,6 +26,7 @@ VIEW = "to.jinzhitong.grid.alert.changed"
 Examples:
   haihe gateway --port 8080 --demo
   haihe gateway token gw-000123
+  haihe gateway rotate
 """,
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -53,22 +54,50 @@ def command(context: click.Context, host: str, port: int, port_file: Path | None
 
 @command.command()
 @click.argument("addressee")
-@click.option("--hours", default=12.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Valid for.")
-def token(addressee: str, hours: float) -> None:
+@click.option(
+    "--minutes", default=30.0, show_default=True, type=click.FloatRange(0, min_open=True), help="How long it is valid."
+)
+@click.option(
+    "--session-hours",
+    default=12.0,
+    show_default=True,
+    type=click.FloatRange(0, 24, min_open=True),
+    help="How long it can be renewed; it is never valid for longer.",
+)
+def token(addressee: str, minutes: float, session_hours: float) -> None:
     """Print a token for a grid worker (gw-000123) or a desk (desk-120101001).
 
-    Use it as: curl -N -H "Authorization: Bearer TOKEN" http://HOST:PORT/grid-workers/gw-000123/alerts
+    \b
+    Use it as:  curl -N -H "Authorization: Bearer TOKEN" http://HOST:PORT/grid-workers/gw-000123/alerts
+    Renew it:   curl -X POST -H "Authorization: Bearer TOKEN" http://HOST:PORT/token
     """
-    from connectors.gateway.token import load_secret, sign
+    from connectors.gateway.keys import Keys
 
-    secret = load_secret(load(need_stack=False).home / SECRET)
-    click.echo(sign(secret, addressee, int(time.time() + hours * 3600)))
+    now = time.time()
+    keys = Keys.load(load(need_stack=False).home / SECRET)
+    click.echo(keys.sign(addressee, now, now + session_hours * 3600, minutes * 60))
+
+
+@command.command()
+@click.option("--revoke", is_flag=True, help="A key was stolen: every token so far ends, everybody logs in again.")
+def rotate(revoke: bool) -> None:
+    """Add a key that signs tokens; the former ones verify until what they signed is over.
+
+    The new key begins to sign in five minutes: by then bring the file to every gateway, which reads it by itself. With
+    --revoke it begins at once and is the only one; streams that are open then end within half an hour.
+    """
+    from connectors.gateway.keys import rotate
+
+    path = load(need_stack=False).home / SECRET
+    begins = rotate(path, time.time(), revoke)
+    when = time.strftime("%H:%M:%S", time.localtime(begins))
+    click.echo(f"{path}: the only key from now on" if revoke else f"{path}: a new key, which signs from {when}")
 
 
 def _run(settings: Settings, topic: str, listen: "Listen") -> None:
     from connectors.gateway.alert import Decoder
+    from connectors.gateway.keys import Keys
     from connectors.gateway.serve import serve
-    from connectors.gateway.token import load_secret
     from connectors.topic import TopicSource
     from streams.contract.contracts import load_contracts
     from streams.contract.division import Divisions
@@ -81,8 +110,8 @@ def _run(settings: Settings, topic: str, listen: "Listen") -> None:
     def release(record: Record) -> None:
         released.apply((record.key or b"").decode("utf-8", "replace"), record.value)
 
-    secret = load_secret(settings.home / SECRET)
+    keys = Keys.load(settings.home / SECRET)
     with Follower(settings.bootstrap_servers, "bus.policy", release) as policy:
         decoder = Decoder(lambda schema_id: released.find(schema_id, topic), policy.sync)
         source = TopicSource(settings.bootstrap_servers, topic, "haihe-gateway")
-        asyncio.run(serve(source, decoder, secret, listen, time.time))
+        asyncio.run(serve(source, decoder, keys, listen, time.time))

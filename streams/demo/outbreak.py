@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from connectors.gateway.token import load_secret, sign
+from connectors.gateway.keys import Keys
 from streams.chains.layout import AUDIT, load_layout
 from streams.demo import report
 from streams.demo.city import City
@@ -30,7 +30,7 @@ from streams.settings import Settings
 
 CHANGED = "health.code.changed"
 SECRET = "token-secret"
-"""File in the home with the key that signs tokens, shared with the gateway."""
+"""File in the home with the keys that sign tokens, shared with the gateway."""
 _IDLE_S = 90.0
 
 
@@ -60,9 +60,8 @@ class Outbreak:
         loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._idle)
         async with contextlib.AsyncExitStack() as cleanup:
-            secret = load_secret(self._settings.home / SECRET)
-            expires = int(time.time()) + 12 * 3600
-            phones = Phones(launcher.gateway_url, lambda who: sign(secret, who, expires), ledger.alert, self._reset)
+            keys = Keys.load(self._settings.home / SECRET)
+            phones = Phones(launcher.gateway_url, lambda who: keys.sign(who, time.time()), ledger.alert, self._reset)
             cleanup.push_async_callback(phones.close)
             self._console.print(f"connecting {len(self._addressees):,} phones and desks")
             # Nothing is under way, so where the gateway is now is the end of everything earlier.

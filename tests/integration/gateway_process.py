@@ -13,7 +13,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from connectors.gateway.token import load_secret, sign
+from connectors.gateway.keys import Keys
 from streams.contract.contracts import load_contracts
 from streams.contract.division import Divisions
 from streams.contract.released import Released
@@ -112,10 +112,10 @@ class GatewayProcess:
             time.sleep(0.05)
         self.port = int(port_file.read_text())
         self.url = f"http://127.0.0.1:{self.port}"
-        self._secret = load_secret(home / "token-secret")
+        self._keys = Keys.load(home / "token-secret")
 
     def headers(self, subject: str = "gw-000001") -> dict[str, str]:
-        return {"Authorization": f"Bearer {sign(self._secret, subject, int(time.time()) + 3600)}"}
+        return {"Authorization": f"Bearer {self._keys.sign(subject, time.time())}"}
 
     def kill(self) -> None:
         """As a machine that loses power: nothing is said to anybody."""

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import random
+import shutil
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientConnectionError, ClientPayloadError, ClientSession, ClientTimeout
 
-from connectors.gateway.token import load_secret
+from connectors.gateway.keys import Keys
 from tests.integration.gateway_process import GatewayProcess, View, gateway
 from tests.unit.gateway.in_memory import Stream
 
@@ -69,11 +70,10 @@ async def test_over_kills_every_event_arrives_once_and_in_order_per_alert(view: 
     """Two gateways with the same key; each dies twice, its clients come back to either. The chain commits, and now and
     then aborts what it wrote, also as the very first thing in a partition."""
     dice, expected = random.Random(3), defaultdict[str, list[tuple[str, str]]](list)
-    secret = load_secret(tmp_path / "token-secret")
+    Keys.load(tmp_path / "token-secret")
     for home in (tmp_path / "0", tmp_path / "1"):
         home.mkdir()
-        (home / "token-secret").touch(0o600)
-        (home / "token-secret").write_bytes(secret)
+        shutil.copy2(tmp_path / "token-secret", home)
     for number in range(20):
         view.write(f"never{number}", f"never{number}")
     view.abort()

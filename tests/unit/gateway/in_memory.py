@@ -2,25 +2,33 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import ClientResponse, web
 
+from connectors.gateway.access import Access
 from connectors.gateway.alert import Alert, Decoder
 from connectors.gateway.app import Gate
 from connectors.gateway.feed import Feed
 from connectors.gateway.hub import Hub
 from connectors.gateway.index import Index
+from connectors.gateway.keys import Key, Keys
 from connectors.gateway.pages import Pages
 from connectors.gateway.place import Places
 from connectors.memory import MemoryLog, MemorySource
 from streams.contract.wire import header
 from streams.observe.metrics import Metrics
 
-SECRET = b"s" * 32
+KEYS = Keys([Key(b"s" * 32)])
 SCHEMA_ID = 7
+
+
+def bearer(subject: str = "gw-000001", hours: float = 0) -> dict[str, str]:
+    """The header of somebody who was given a token so many hours from now."""
+    return {"Authorization": f"Bearer {KEYS.sign(subject, time.time() + hours * 3600)}"}
 
 
 class JsonVersion:
@@ -102,9 +110,9 @@ async def running(
     source = MemorySource(log)
     floor = source.complete_from(since_ms)
     hub = Hub(Index(floor), Places(source.identity, len(floor)), Metrics(process=False))
-    gate = Gate(hub, source, SECRET, limit)
+    gate = Gate(hub, source, Access(KEYS), limit)
     app = gate.app()
-    Pages(gate, SECRET, demo).add(app)
+    Pages(gate.access, demo).add(app)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

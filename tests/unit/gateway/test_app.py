@@ -7,13 +7,8 @@ from collections.abc import Callable
 import pytest
 from aiohttp import ClientPayloadError, ClientSession
 
-from connectors.gateway.token import sign
 from connectors.memory import MemoryLog
-from tests.unit.gateway.in_memory import SECRET, Gateway, Stream, event, running
-
-
-def bearer(subject: str = "gw-000001", hours: float = 1) -> dict[str, str]:
-    return {"Authorization": f"Bearer {sign(SECRET, subject, int(time.time() + hours * 3600))}"}
+from tests.unit.gateway.in_memory import KEYS, Gateway, Stream, bearer, event, running
 
 
 async def listen(gateway: Gateway, session: ClientSession, last_id: str = "", subject: str = "gw-000001") -> Stream:
@@ -99,12 +94,36 @@ async def test_the_header_of_a_reconnect_wins_over_the_query_of_the_first_connec
         assert await Stream(await session.get(url, headers=headers)).event_ids(1) == ["e2"]
 
 
-async def test_without_a_token_or_with_one_that_is_over_the_answer_is_401() -> None:
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({}, "log in"),
+        ({"Authorization": "Basic x"}, "log in"),
+        ({"Authorization": "Bearer x"}, "not valid"),
+        (bearer(hours=-1), "renew it with POST /token"),
+        (bearer(hours=-13), "its session is over"),
+    ],
+)
+async def test_without_a_valid_token_the_answer_is_401_and_says_what_to_do(headers: dict[str, str], says: str) -> None:
+    async with running(MemoryLog()) as gateway, ClientSession() as session:
+        response = await session.get(f"{gateway.url}/grid-workers/gw-000001/alerts", headers=headers)
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+        assert says in await response.text()
+
+
+async def test_a_stream_ends_with_its_token_in_good_order_and_is_resumed_with_another() -> None:
     async with running(MemoryLog()) as gateway, ClientSession() as session:
         url = f"{gateway.url}/grid-workers/gw-000001/alerts"
-        for headers in ({}, bearer(hours=-1), {"Authorization": "Bearer x"}, {"Authorization": "Basic x"}):
-            async with session.get(url, headers=headers) as response:
-                assert response.status == 401
+        short = KEYS.sign("gw-000001", time.time(), life_s=1.2)
+        stream = Stream(await session.get(url, headers={"Authorization": f"Bearer {short}"}))
+        gateway.write(0, event(1))
+        assert await stream.event_ids(2) == ["reset", "e1"]
+        async with asyncio.timeout(5):
+            with pytest.raises(EOFError):
+                await stream.block()
+        gateway.write(0, event(2, alert="a2"))
+        assert await (await listen(gateway, session, stream.last_id)).event_ids(1) == ["e2"]
 
 
 async def test_another_addressees_stream_is_403() -> None:
