@@ -17,6 +17,8 @@ from streams.errors import ConfigError
 
 DAY = 24 * 3600 * 1000
 INPUT_PARTITIONS = 6
+DAYS = 7
+"""How long inputs are kept, and events whose contract does not say."""
 POLICY, AUDIT = "bus.policy", "bus.audit"
 COMPACTED = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_TOPIC)}
 RESUMABLE = str(DAY)
@@ -80,7 +82,7 @@ def topics(layout: Layout, contracts: Mapping[str, Contract], views: tuple[str, 
             raise ConfigError(f"{topic}: there is no contract {event_type} under the schemas directory")
         # A larger limit than the bus's own, so that an oversized input arrives and is dead-lettered with its origin.
         limits = {"max.message.bytes": str(MAX_INPUT), "message.timestamp.type": "LogAppendTime"}
-        specs.append(TopicSpec(topic, INPUT_PARTITIONS, limits | _retention(7)))
+        specs.append(TopicSpec(topic, INPUT_PARTITIONS, limits | _retention(DAYS)))
         specs.append(_dead(topic))
     for event_type, contract in sorted(contracts.items()):
         if event_type.startswith("bus."):
@@ -92,7 +94,8 @@ def topics(layout: Layout, contracts: Mapping[str, Contract], views: tuple[str, 
         if event_type.startswith("ref."):
             specs.append(TopicSpec(event_type, partitions, COMPACTED))
         else:
-            specs.append(TopicSpec(event_type, partitions, {"max.message.bytes": str(MAX_TOPIC)} | _retention(7)))
+            kept = _retention(contract.retention or DAYS)
+            specs.append(TopicSpec(event_type, partitions, {"max.message.bytes": str(MAX_TOPIC)} | kept))
             specs.append(_dead(event_type))
     for view in views:
         specs.append(TopicSpec(view, max(layout.groups.values()), COMPACTED | {"min.compaction.lag.ms": RESUMABLE}))

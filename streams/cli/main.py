@@ -34,6 +34,7 @@ COMMANDS: dict[str, Entry] = {
     "worker": Entry("streams.cli.worker", "Run one slot of a chain."),
     "gateway": Entry("streams.cli.gateway", "Push alerts to grid workers (SSE) and serve their page."),
     "tail": Entry("streams.cli.tail", "Print a topic's events, decoded, personal fields masked."),
+    "alert": Entry("streams.cli.alert", "Show what became of an alert."),
     "completion": Entry("streams.cli.main", "Print the script that completes haihe's words in a shell."),
 }
 """Every command, in the order of `haihe --help`."""

@@ -3,7 +3,11 @@
 The policy is the city's, with its durations divided by one factor; nothing else is hurried.
 """
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -148,6 +152,30 @@ def test_while_nobody_answers_it_goes_up_and_a_retraction_then_names_all_who_wer
     closed = case.until("CLOSED")[-1]
     assert closed["cause"] == "RETRACTED"
     assert [t["addressee"] for t in closed["told"]][:3] == [event["addressee"] for event in events]
+
+
+def test_alert_show_tells_the_story_and_hides_the_person(bus: Bus, case: Case) -> None:
+    case.falls_ill()
+    who = case.until("RAISED")[0]["addressee"]
+    case.answer("ACTED", who, "PHONED")
+    case.until("CLOSED")
+    text, told = (haihe(bus, "alert", "show", case.alert_id, *more) for more in ((), ("--json",)))
+    shown = json.loads(told)
+    assert (shown["state"], shown["told"][0]["addressee"], shown["told"][0]["outcome"]) == ("CLOSED", who, "PHONED")
+    assert [event["state"] for event in shown["events"]] == ["RAISED", "CLOSED"]
+    assert [receipt["kind"] for receipt in shown["receipts"]] == ["ACTED"]
+    assert f"{who}, grid worker (colour)" in text
+    for output in (text, told):
+        assert not any(word in output for word in (case.person.person_id, case.person.name, case.person.phone))
+    assert case.person.phone in haihe(bus, "alert", "show", case.alert_id, "--clear")
+
+
+def haihe(bus: Bus, *words: str) -> str:
+    """What the command prints."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HAIHE_")} | bus.env
+    command = [sys.executable, "-m", "streams", *words]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
 
 
 def test_a_new_shift_takes_over_what_is_open(bus: Bus, case: Case) -> None:
