@@ -138,7 +138,7 @@ def test_the_first_event_goes_from_the_readme_to_a_desk_and_a_spoilt_one_to_the_
     lines = [line for line in _shell_lines() if line.startswith("haihe ") and line not in ("haihe up", "haihe down")]
     tails = [line for line in lines if line.startswith(TAILED)]
     running = [line for line in lines if line.split()[1] in ("worker", "gateway")]
-    assert len(tails) == 4 and len(running) == 3
+    assert len(tails) == 5 and len(running) == 4
     reader = Reader(bootstrap_servers, registry_url, tmp_path)
     for line in lines:
         if line not in tails + running:
@@ -150,6 +150,8 @@ def test_the_first_event_goes_from_the_readme_to_a_desk_and_a_spoilt_one_to_the_
         reader.sees(tails[0], f"event_id={event_id}")
         reader.sees(tails[1], "colour=RED .*division=120101001001")
         reader.sees(tails[2], "state=RAISED  colour=RED  division=120101001001  addressee=desk-")
+        alert_id = re.search(r"alert_id=(\S+)", reader.types(tails[4]))
+        assert alert_id is not None and "who was told" in reader.types(f"haihe alert show {alert_id[1]}")
         wrong = publish.replace("120101199001011239", "120101199001011238")
         assert wrong != publish
         event_id = reader.does(sys.executable, "-c", wrong).strip()
