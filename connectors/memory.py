@@ -146,8 +146,9 @@ class MemoryPublisher:
     """Publishes to a MemoryLog; see Publisher. `patience_s`: how long a record waits while `silent`."""
 
     def __init__(self, log: MemoryLog, patience_s: float = 10.0, max_waiting: int = 1000) -> None:
-        self._log, self._patience_s, self._max_waiting = log, patience_s, max_waiting
-        self._waiting = 0
+        self.patience_s = patience_s
+        self._log, self._max_waiting = log, max_waiting
+        self.waiting = 0
         self._closed = False
         self._answers = asyncio.Event()
         self._answers.set()
@@ -162,16 +163,16 @@ class MemoryPublisher:
     async def publish(self, key: str, value: bytes) -> None:
         if self._closed:
             raise SystemFailure(f"{self._log.topic}: closed")
-        if self._waiting >= self._max_waiting:
-            raise SystemFailure(f"{self._log.topic}: {self._waiting} records wait already")
-        self._waiting += 1
+        if self.waiting >= self._max_waiting:
+            raise SystemFailure(f"{self._log.topic}: {self.waiting} records wait already")
+        self.waiting += 1
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self.patience_s):
                 await self._answers.wait()
         except TimeoutError:
-            raise SystemFailure(f"{self._log.topic}: no acknowledgement within {self._patience_s:g} s") from None
+            raise SystemFailure(f"{self._log.topic}: no acknowledgement within {self.patience_s:g} s") from None
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
         partition = partition_of(key.encode(), len(self._log.ends()))
         self._log.append(partition, key.encode(), value, time.time_ns() // 1_000_000)
 

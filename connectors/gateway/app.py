@@ -25,6 +25,8 @@ SLOW_S = 20
 """A client that does not take a write for so long is disconnected; it resumes from its last id."""
 
 _READY_S = 60
+_CATCH_UP_S = 5.0
+_LOOK_S = 0.05
 _DEAD_PEER_MS = 30_000
 _SEND_BUFFER = 64 * 1024
 
@@ -62,6 +64,24 @@ class Gate:
         """Who is asking, by bearer token or cookie; None when nobody we know."""
         claim = self.access.find(request)
         return None if claim is None else claim.subject
+
+    def may_answer(self, subject: str, alert_id: str) -> bool | None:
+        """Whether `subject` was ever told of the alert, as far as we have read; None when we do not know the alert."""
+        if not self.hub.ready.is_set():
+            return None
+        told: frozenset[str] | None = getattr(self.hub.index, "told", lambda alert_id: None)(alert_id)
+        return None if told is None else subject in told
+
+    async def caught_up(self) -> bool:
+        """Returns when the index has all that the log held when this was called; False when that takes too long."""
+        try:
+            async with asyncio.timeout(_CATCH_UP_S):
+                ends = await asyncio.to_thread(self._source.readable_ends)
+                while not reaches(self.hub.index.positions, ends):  # noqa: ASYNC110  # once in a long while
+                    await asyncio.sleep(_LOOK_S)
+        except (TimeoutError, SystemFailure):
+            return False
+        return True
 
     async def alerts(self, request: web.Request) -> web.StreamResponse:
         """The stream. `Last-Event-ID`, or else `?last_event_id=`, says where to go on. It ends with its token."""

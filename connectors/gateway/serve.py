@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 from aiohttp import web
 
-from connectors.base import Source
+from connectors.base import Publisher, Source
 from connectors.gateway.access import Access
 from connectors.gateway.alert import Decoder
 from connectors.gateway.app import Gate
@@ -21,6 +21,9 @@ from connectors.gateway.index import Index
 from connectors.gateway.keys import Keys
 from connectors.gateway.pages import Pages
 from connectors.gateway.place import Places
+from connectors.gateway.receipts import Receipts
+from streams.contract.division import Divisions
+from streams.contract.version import Version
 from streams.errors import HaiheError, SystemFailure, UserError
 
 _log = structlog.get_logger(__name__)
@@ -29,6 +32,16 @@ _SPARE_FILES = 200
 """Files that are not streams: the broker's sockets, the log, scrapes, the pages."""
 
 _LEAVE_S = 1.0
+
+
+class Bus(NamedTuple):
+    """What connects the gateway to the bus. `receipted` gives the newest version of the receipts' contract."""
+
+    source: Source
+    decoder: Decoder
+    publisher: Publisher
+    receipted: Callable[[], Version]
+    divisions: Divisions
 
 
 class Listen(NamedTuple):
@@ -40,7 +53,7 @@ class Listen(NamedTuple):
     demo: bool
 
 
-async def serve(source: Source, decoder: Decoder, keys: Keys, listen: Listen, clock: Callable[[], float]) -> None:
+async def serve(bus: Bus, keys: Keys, listen: Listen, clock: Callable[[], float]) -> None:
     """Runs until SIGTERM or SIGINT. `clock` is the wall clock, seconds since 1970.
 
     Raises SystemFailure when the log can no longer be read, UserError when the port is taken.
@@ -58,15 +71,17 @@ async def serve(source: Source, decoder: Decoder, keys: Keys, listen: Listen, cl
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    source = bus.source
     window = window_ms(await asyncio.to_thread(source.keeps_ms))
     floor = await asyncio.to_thread(source.complete_from, int(clock() * 1000) - window)
     hub = Hub(Index(floor), Places(source.identity, len(floor)))
     gate = Gate(hub, source, Access(keys, clock), limit=_raise_file_limit() - _SPARE_FILES)
     app = gate.app()
+    Receipts(gate, bus.publisher, bus.receipted).add(app)
     Pages(gate.access, listen.demo).add(app)
     # A stream whose client is gone must end now, not at its next heartbeat: hence handler_cancellation.
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_LEAVE_S)
-    feed = Feed(source, decoder, hub, loop, failed)
+    feed = Feed(source, bus.decoder, hub, loop, failed)
     keeper = loop.create_task(hub.keep())
     await runner.setup()
     try:

@@ -97,21 +97,27 @@ def rotate(revoke: bool) -> None:
 def _run(settings: Settings, topic: str, listen: "Listen") -> None:
     from connectors.gateway.alert import Decoder
     from connectors.gateway.keys import Keys
-    from connectors.gateway.serve import serve
+    from connectors.gateway.receipts import EVENT, TOPIC
+    from connectors.gateway.serve import Bus, serve
     from connectors.topic import TopicSource
     from streams.contract.contracts import load_contracts
     from streams.contract.division import Divisions
     from streams.contract.released import Released
+    from streams.engine.publisher import TopicPublisher
     from streams.engine.record import Record
     from streams.engine.table import Follower
 
-    released = Released(load_contracts(settings.schemas), Divisions.load(settings.deploy / "divisions.csv"))
+    divisions = Divisions.load(settings.deploy / "divisions.csv")
+    released = Released(load_contracts(settings.schemas), divisions)
 
     def release(record: Record) -> None:
         released.apply((record.key or b"").decode("utf-8", "replace"), record.value)
 
     keys = Keys.load(settings.home / SECRET)
-    with Follower(settings.bootstrap_servers, "bus.policy", release) as policy:
+    kafka = settings.bootstrap_servers
+    with Follower(kafka, "bus.policy", release) as policy, TopicPublisher(kafka, TOPIC, "haihe-gateway") as publisher:
+        released.latest(EVENT)  # without it no receipt could be taken: said now, not to a grid worker
         decoder = Decoder(lambda schema_id: released.find(schema_id, topic), policy.sync)
-        source = TopicSource(settings.bootstrap_servers, topic, "haihe-gateway")
-        asyncio.run(serve(source, decoder, keys, listen, time.time))
+        source = TopicSource(kafka, topic, "haihe-gateway")
+        bus = Bus(source, decoder, publisher, lambda: released.latest(EVENT), divisions)
+        asyncio.run(serve(bus, keys, listen, time.time))

@@ -71,6 +71,12 @@ class Metrics:
             "haihe_connected_grid_workers", "Connections that wait for alerts", registry=r
         )
         self.sse_events = Counter("haihe_sse_events", "Alerts written to connections", registry=r)
+        self.receipts = Counter(
+            "haihe_receipts",
+            "Receipts by kind (unknown: it could not be read) and HTTP status (gone: the client did not wait for it)",
+            ("kind", "status"),
+            registry=r,
+        )
         self.sse_latency = Histogram(
             "haihe_sse_latency_seconds",
             "From the record's timestamp (publishing) to the write to a grid worker's connection",

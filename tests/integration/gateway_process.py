@@ -14,6 +14,8 @@ from typing import Any
 from confluent_kafka import Producer
 
 from connectors.gateway.keys import Keys
+from connectors.gateway.receipts import EVENT, TOPIC
+from streams.chains.layout import load_layout, topics
 from streams.contract.contracts import load_contracts
 from streams.contract.division import Divisions
 from streams.contract.released import Released
@@ -41,24 +43,44 @@ class View:
     def __init__(self, bootstrap: str, word: str) -> None:
         self.topic = f"to.{word}.grid.alert.changed"
         self.bootstrap = bootstrap
+        contracts = load_contracts(ROOT / "schemas/avro")
+        layout = load_layout(ROOT / "deploy/tianjin/layout.yaml")
         Admin(bootstrap).create(
             [
                 TopicSpec("bus.policy", 1, {"cleanup.policy": "compact"}),
+                *(spec for spec in topics(layout, contracts, ()) if spec.name == TOPIC),
                 TopicSpec(self.topic, PARTITIONS, {"cleanup.policy": "compact", "min.compaction.lag.ms": "86400000"}),
             ]
         )
-        released = Released(
-            load_contracts(ROOT / "schemas/avro"), Divisions.load(ROOT / "deploy/tianjin/divisions.csv")
+        released = Released(contracts, Divisions.load(ROOT / "deploy/tianjin/divisions.csv"))
+        newest = contracts[EVENT].latest
+        self._policy = dict(
+            (
+                Released.record(self.topic, 1, 4711, SCHEMA),
+                Released.record(EVENT, newest, 4712, contracts[EVENT].versions[newest]),
+            )
         )
-        key, value = Released.record(self.topic, 1, 4711, SCHEMA)
-        released.apply(key, value)
+        for key, value in self._policy.items():
+            released.apply(key, value)
+        self.release()
         self._version = released.latest(self.topic)
-        with Writer(bootstrap) as writer:
-            writer.write("bus.policy", key, value)
-            writer.flush()
+        self.receipted = released.latest(EVENT)
         self._producer = Producer(producer_config(bootstrap, transactional_id=self.topic))
         self._producer.init_transactions(30)
         self._open = False
+
+    def release(self) -> None:
+        """Releases what the gateway reads and writes; again after take_back."""
+        with Writer(self.bootstrap) as writer:
+            for key, value in self._policy.items():
+                writer.write("bus.policy", key, value)
+
+    def take_back(self, topic: str) -> None:
+        """Takes a release back, as if it had never been."""
+        with Writer(self.bootstrap) as writer:
+            for key in self._policy:
+                if key.split("/")[1] == topic:
+                    writer.write("bus.policy", key, None)
 
     def write(self, event_id: str, alert_id: str, state: str = "RAISED", addressee: str = "gw-000001") -> None:
         """One event, in the open transaction or a new one."""

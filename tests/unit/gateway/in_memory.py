@@ -1,6 +1,7 @@
 """A gateway without a broker: alerts made by hand, a log in memory, HTTP on a free port."""
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import AsyncIterator
@@ -18,9 +19,15 @@ from connectors.gateway.index import Index
 from connectors.gateway.keys import Key, Keys
 from connectors.gateway.pages import Pages
 from connectors.gateway.place import Places
-from connectors.memory import MemoryLog, MemorySource
+from connectors.gateway.receipts import EVENT, TOPIC, Receipts
+from connectors.memory import MemoryLog, MemoryPublisher, MemorySource
+from streams.contract.contracts import load_contracts
+from streams.contract.division import Divisions
+from streams.contract.released import Released
+from streams.contract.version import Version
 from streams.contract.wire import header
 from streams.observe.metrics import Metrics
+from streams.settings import ROOT
 
 KEYS = Keys([Key(b"s" * 32)])
 SCHEMA_ID = 7
@@ -29,6 +36,16 @@ SCHEMA_ID = 7
 def bearer(subject: str = "gw-000001", hours: float = 0) -> dict[str, str]:
     """The header of somebody who was given a token so many hours from now."""
     return {"Authorization": f"Bearer {KEYS.sign(subject, time.time() + hours * 3600)}"}
+
+
+@functools.cache
+def receipted() -> Version:
+    """The newest version of the receipts' contract, as it is released."""
+    contracts = load_contracts(ROOT / "schemas/avro")
+    released = Released(contracts, Divisions.load(ROOT / "deploy/tianjin/divisions.csv"))
+    newest = contracts[EVENT].latest
+    released.apply(*Released.record(EVENT, newest, 8, contracts[EVENT].versions[newest]))
+    return released.latest(EVENT)
 
 
 class JsonVersion:
@@ -88,10 +105,12 @@ class Stream:
 
 
 class Gateway:
-    """A running gateway over a MemoryLog."""
+    """A running gateway over a MemoryLog. `publisher` writes what its clients answer to `receipts`."""
 
     def __init__(self, log: MemoryLog, url: str, hub: Hub, failures: list[BaseException]) -> None:
         self.log = log
+        self.receipts = MemoryLog(TOPIC)
+        self.publisher = MemoryPublisher(self.receipts)
         self.url = url
         self.hub = hub
         self.failures = failures
@@ -99,6 +118,11 @@ class Gateway:
     def write(self, partition: int, fields: dict[str, Any], timestamp: int = 0) -> None:
         value = header(SCHEMA_ID) + json.dumps(fields).encode()
         self.log.append(partition, fields["alert_id"].encode(), value, timestamp)
+
+    def answers(self) -> list[dict[str, Any]]:
+        """The receipts so far, as events."""
+        records = MemorySource(self.receipts).read(10_000, 0)
+        return [receipted().decode(record.value or b"") for record in records]
 
 
 @asynccontextmanager
@@ -112,18 +136,21 @@ async def running(
     hub = Hub(Index(floor), Places(source.identity, len(floor)), Metrics(process=False))
     gate = Gate(hub, source, Access(KEYS), limit)
     app = gate.app()
+    failures: list[BaseException] = []
+    gateway = Gateway(log, "", hub, failures)
+    Receipts(gate, gateway.publisher, receipted, hub.metrics).add(app)
     Pages(gate.access, demo).add(app)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    failures: list[BaseException] = []
+    gateway.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     decoder = Decoder(lambda schema_id: JsonVersion() if schema_id == SCHEMA_ID else None, lambda: None)
     feed = Feed(source, decoder, hub, loop, failures.append)
     if feeding:
         feed.start()
         await hub.ready.wait()
     try:
-        yield Gateway(log, f"http://127.0.0.1:{runner.addresses[0][1]}", hub, failures)
+        yield gateway
     finally:
         hub.close()
         await runner.cleanup()

@@ -15,6 +15,7 @@ EXPECTED = {
     "haihe_consumer_lag": {"chain", "topic", "partition"},
     "haihe_open_alerts": set(),
     "haihe_connected_grid_workers": set(),
+    "haihe_receipts": {"kind", "status"},
     "haihe_sse_events": set(),
     "haihe_sse_latency_seconds": set(),
 }
@@ -29,6 +30,7 @@ def filled() -> Metrics:
     metrics.delivery_latency.labels("person").observe(0.04)
     metrics.transactions.labels("person", "committed").inc()
     metrics.consumer_lag.labels("person", "health.test.result", "3").set(2)
+    metrics.receipts.labels("SEEN", "202").inc()
     return metrics
 
 
