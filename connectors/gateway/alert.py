@@ -1,29 +1,28 @@
-"""An alert's event as the gateway keeps and pushes it: the few fields that decide who gets it, and the finished frame.
+"""An alert's event as the gateway keeps and pushes it: the few fields that decide who gets it, where the alert stands,
+and the finished frame.
 
 The frame is encoded once, whoever receives it; only the id line before it differs from client to client.
 """
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
+from connectors.gateway.standing import Standing, standing
 from streams.contract.wire import schema_id
 from streams.engine.record import Record
 from streams.errors import Rejection
 
-OPEN = frozenset({"RAISED", "ESCALATED", "HANDED_OVER"})
-"""States in which somebody must act."""
 
-FINAL = frozenset({"RETRACTED", "CLOSED"})
-"""States after which nothing that arrives for the same alert opens it again."""
-
-
-class Alert(NamedTuple):
+class Alert(msgspec.Struct, frozen=True, gc=False):
     """One event of one alert. `timestamp` in ms since 1970: when the event that caused it came into the bus.
 
-    A tombstone (the alert's key without a value: forget it) has an empty state, addressee and frame.
+    told     everybody who was told so far, the addressee too; empty: the event does not say
+    holders  those of them who have the alert now, nobody once it has ended
+
+    A tombstone (the alert's key without a value: forget it) has an empty state, addressee and frame, and no standing.
     """
 
     partition: int
@@ -33,6 +32,9 @@ class Alert(NamedTuple):
     state: str
     addressee: str
     frame: bytes
+    told: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
+    standing: Standing | None = None
 
 
 class Version(Protocol):
@@ -78,6 +80,33 @@ class Decoder:
                 return Rejection("decode", "missing", name)
         data = self._json.encode({**fields, "recorded_at": timestamp})
         frame = b"event: alert\ndata: %b\n\n" % data
-        # The same few thousand addressees come again and again: one string each.
-        addressee, state = sys.intern(fields["addressee"]), sys.intern(fields["state"])
-        return Alert(partition, offset, timestamp, fields["alert_id"], state, addressee, frame)
+        steps = fields.get("told") or ()
+        stands = standing(fields, steps, timestamp)
+        told, holders = _people(steps, stands.addressee, stands.final)
+        return Alert(
+            partition,
+            offset,
+            timestamp,
+            fields["alert_id"],
+            stands.state,
+            stands.addressee,
+            frame,
+            told,
+            holders,
+            stands,
+        )
+
+
+def _people(steps: Any, addressee: str, final: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who was told, and who of them has the alert. An open alert's addressee always has it: before version 2 nothing
+    else said so, and an alert must not be in nobody's sight."""
+    # The same few thousand people come again and again: one string each, and one tuple where both are the same.
+    told = tuple(dict.fromkeys([sys.intern(step["addressee"]) for step in steps]))
+    if final:
+        return told, ()
+    holders = tuple(dict.fromkeys([sys.intern(s["addressee"]) for s in steps if s["relieved_at"] is None]))
+    if addressee not in holders:
+        holders = (*holders, addressee)
+    if addressee not in told:
+        told = (*told, addressee)
+    return told, told if told == holders else holders

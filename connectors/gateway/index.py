@@ -1,4 +1,7 @@
-"""The index: for each grid worker or desk, the alerts that are open and the events of the resumable window.
+"""The index: for each grid worker or desk, the alerts they have open and the events of the resumable window.
+
+An alert is open with everybody who was told and not relieved since; an event goes to everybody who was told, relieved
+or not, and to whoever had the alert before it. So one event stands in several inboxes: the same object, in each once.
 
 Built from the compacted view topic before the gateway is ready, then kept up to date. It belongs to the thread that
 builds it until then, and to the event loop from then on; it takes no locks.
@@ -8,12 +11,13 @@ index has everything: below it compaction may have removed events, or we have fo
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from connectors.base import Positions
-from connectors.gateway.alert import FINAL, OPEN, Alert
+from connectors.gateway.alert import Alert
 from connectors.gateway.place import reaches
+from connectors.gateway.standing import FINAL
 
 
 class Inbox:
@@ -34,23 +38,36 @@ class Inbox:
 
 
 class Index:
-    """See the module. `floor` and `positions` as above and as Positions; `max_events` bounds what is remembered."""
+    """See the module. `floor` and `positions` as above and as Positions. `max_events` and `max_final` bound what is
+    remembered: events, however many inboxes they stand in, and alerts that have ended."""
 
     def __init__(self, floor: Positions, max_events: int = 1_000_000, max_final: int = 100_000) -> None:
         self.floor = floor
         self.positions: Positions = (0,) * len(floor)
-        self.events = 0
         self._max_events = max_events
         self._max_final = max_final
         self._inboxes: dict[str, Inbox] = {}
         self._open: dict[str, Alert] = {}
-        self._final: dict[str, None] = {}
-        self._marks: deque[tuple[float, Positions]] = deque()
+        self._final: dict[str, tuple[str, ...]] = {}
+        self._marks: deque[tuple[float, Positions, int]] = deque()
+        self._kept = 0
+        self._forgotten = 0
 
     @property
     def open_alerts(self) -> int:
         """How many alerts are open in the whole city."""
         return len(self._open)
+
+    @property
+    def events(self) -> int:
+        """How many events can be replayed."""
+        return self._kept - self._forgotten
+
+    def told(self, alert_id: str) -> frozenset[str] | None:
+        """Everybody who was told of an open alert, or of one that ended and is still remembered; None: not known."""
+        held = self._open.get(alert_id)
+        told = held.told if held is not None else self._final.get(alert_id)
+        return frozenset(told) if told else None
 
     def inbox(self, addressee: str) -> Inbox:
         """The inbox of `addressee`, made on first use."""
@@ -63,12 +80,13 @@ class Index:
         """Takes all events below `positions` that came after the last call. Returns the inboxes that got one."""
         touched: set[Inbox] = set()
         for alert in alerts:
-            told = self._turn(alert)
-            if alert.offset >= self.floor[alert.partition]:
-                for inbox in told:
+            people = self._turn(alert)
+            if people and alert.offset >= self.floor[alert.partition]:
+                self._kept += 1
+                for person in people:
+                    inbox = self.inbox(person)
                     inbox.events.append(alert)
-                    self.events += 1
-                touched.update(told)
+                    touched.add(inbox)
         self.positions = positions
         return touched
 
@@ -78,39 +96,52 @@ class Index:
 
     def mark(self, now: float) -> None:
         """Notes how far the index is at `now` (any clock in seconds that only goes forward); see forget()."""
-        self._marks.append((now, self.positions))
+        self._marks.append((now, self.positions, self._kept))
 
     def forget(self, before: float) -> None:
         """Raises the floor to the last mark older than `before`, or further while more than `max_events` are kept."""
         while self._marks and (self._marks[0][0] < before or self.events > self._max_events):
-            self.floor = self._marks.popleft()[1]
+            # All that was kept before the mark lies below it, and nothing that was kept since.
+            _, self.floor, self._forgotten = self._marks.popleft()
             self._drop_below_floor()
 
-    def _turn(self, alert: Alert) -> tuple[Inbox, ...]:
-        """Opens, moves or ends the alert. Returns the inboxes of all who must be told."""
-        held = self._open.get(alert.alert_id)
-        if alert.state in OPEN:
-            if alert.alert_id in self._final:
-                return ()  # a step that was under way when the alert ended: for its readers the end is final
-            self._open[alert.alert_id] = alert
-            inbox = self.inbox(alert.addressee)
-            inbox.open[alert.alert_id] = alert
-            if held is None or held.addressee == alert.addressee:
-                return (inbox,)
-            former = self.inbox(held.addressee)
-            former.open.pop(alert.alert_id, None)
-            return inbox, former
-        if held is not None and (alert.state in FINAL or not alert.frame):
-            del self._open[alert.alert_id]
-            self.inbox(held.addressee).open.pop(alert.alert_id, None)
+    def _turn(self, alert: Alert) -> Collection[str]:
+        """Opens, moves or ends the alert. Returns all who must get the event, each once."""
+        id = alert.alert_id
+        held = self._open.get(id)
         if not alert.frame:
+            self._final.pop(id, None)
+            self._take_back(held)
             return ()
-        if alert.state in FINAL:
-            self._final[alert.alert_id] = None
+        if alert.state not in FINAL:
+            if id in self._final:
+                return ()  # a step that was under way when the alert ended: for its readers the end is final
+            told = alert.told
+            self._hold(alert, held)
+        else:
+            # A retraction does not know whom alert_duty has told meanwhile; whoever held the alert last does.
+            told = alert.told or (held.told if held is not None else self._final.get(id, ()))
+            self._take_back(held)
+            self._final[id] = told
             if len(self._final) > self._max_final:
                 del self._final[next(iter(self._final))]
-        inbox = self.inbox(alert.addressee)
-        return (inbox,) if held is None or held.addressee == alert.addressee else (inbox, self.inbox(held.addressee))
+        return {alert.addressee, *told, *(held.holders if held is not None else ())}
+
+    def _hold(self, alert: Alert, held: Alert | None) -> None:
+        id = alert.alert_id
+        self._open[id] = alert
+        for person in alert.holders:
+            self.inbox(person).open[id] = alert
+        if held is not None and held.holders != alert.holders:
+            for person in held.holders:
+                if person not in alert.holders:
+                    self.inbox(person).open.pop(id, None)
+
+    def _take_back(self, held: Alert | None) -> None:
+        if held is not None:
+            del self._open[held.alert_id]
+            for person in held.holders:
+                self.inbox(person).open.pop(held.alert_id, None)
 
     def _drop_below_floor(self) -> None:
         for addressee, inbox in list(self._inboxes.items()):
@@ -122,6 +153,5 @@ class Index:
                 gone += 1
             del inbox.events[:gone]
             inbox.first += gone
-            self.events -= gone
             if not (inbox.events or inbox.open or inbox.listeners):
                 del self._inboxes[addressee]

@@ -61,10 +61,19 @@ def event(number: int, alert: str = "a1", state: str = "RAISED", addressee: str 
 
 
 def alert_at(
-    partition: int, offset: int, alert: str = "a1", state: str = "RAISED", addressee: str = "gw-000001"
+    partition: int,
+    offset: int,
+    alert: str = "a1",
+    state: str = "RAISED",
+    addressee: str = "gw-000001",
+    told: tuple[str, ...] | None = None,
+    holders: tuple[str, ...] | None = None,
 ) -> Alert:
+    """Without `told` only the addressee was; without `holders` all who were told have it."""
     data = json.dumps({"event_id": f"{partition}/{offset}"}).encode()
-    return Alert(partition, offset, 0, alert, state, addressee, b"event: alert\ndata: %b\n\n" % data)
+    told = (addressee,) if told is None else told
+    holders = told if holders is None else holders
+    return Alert(partition, offset, 0, alert, state, addressee, b"event: alert\ndata: %b\n\n" % data, told, holders)
 
 
 def frames(raw: bytes) -> list[dict[str, str]]:

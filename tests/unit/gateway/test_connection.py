@@ -29,8 +29,12 @@ def data(blocks: list[dict[str, str]]) -> list[str]:
     return [block["data"] for block in blocks if block.get("event") == "alert"]
 
 
-# What happens, in order: an event for us or for another in some partition, or nothing but a marker.
-HAPPENS = st.lists(st.tuples(st.integers(0, PARTITIONS - 1), st.sampled_from(["us", "other", "marker"])), max_size=60)
+TOLD = {"us": ("gw-000001",), "other": ("gw-000002",), "both": ("gw-000002", "gw-000001")}
+
+# What happens, in order: an event for us, for another or for both in some partition, or nothing but a marker.
+HAPPENS = st.lists(
+    st.tuples(st.integers(0, PARTITIONS - 1), st.sampled_from(["us", "other", "both", "marker"])), max_size=60
+)
 
 
 def index_in(order: list[int], happens: list[tuple[int, str]]) -> tuple[Index, list[str]]:
@@ -46,9 +50,9 @@ def index_in(order: list[int], happens: list[tuple[int, str]]) -> tuple[Index, l
         positions[partition] = offset + 1
         alerts = []
         if what != "marker":
-            addressee = "gw-000001" if what == "us" else "gw-000002"
-            alerts = [alert_at(partition, offset, f"{partition}-{offset}", addressee=addressee)]
-        if what == "us":
+            told = TOLD[what]
+            alerts = [alert_at(partition, offset, f"{partition}-{offset}", addressee=told[0], told=told)]
+        if what in ("us", "both"):
             ours.append(f'{{"event_id": "{partition}/{offset}"}}')
         index.apply(alerts, tuple(positions))
     return index, ours
@@ -86,9 +90,11 @@ def test_a_live_client_gets_each_event_once_however_they_are_batched(
     for number, (partition, what) in enumerate(happens):
         offset = offsets[partition]
         offsets[partition] += 1
-        addressee = "gw-000001" if what == "us" else "gw-000002"
-        alerts = [] if what == "marker" else [alert_at(partition, offset, f"{partition}-{offset}", addressee=addressee)]
-        sent += [f'{{"event_id": "{partition}/{offset}"}}'] if what == "us" else []
+        alerts = []
+        if what != "marker":
+            told = TOLD[what]
+            alerts = [alert_at(partition, offset, f"{partition}-{offset}", addressee=told[0], told=told)]
+        sent += [f'{{"event_id": "{partition}/{offset}"}}'] if what in ("us", "both") else []
         index.apply(alerts, tuple(offsets))
         if number % reads == 0:
             for block in drain(connection):
