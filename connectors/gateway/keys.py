@@ -210,12 +210,12 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Changes when the file does; None when there is none."""
+    """Changes when the file does, or who may read it; None when there is none."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_ctime_ns, found.st_size
 
 
 def _new_key() -> bytes:

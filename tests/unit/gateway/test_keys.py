@@ -203,3 +203,14 @@ def test_a_running_process_keeps_its_keys_when_the_file_is_damaged_or_gone(
     path.touch(0o600)
     path.write_bytes(good)
     assert keys.verify(token, NOW)
+
+
+def test_a_new_file_that_came_with_the_wrong_rights_is_read_once_they_are_mended(tmp_path: Path) -> None:
+    path, brought = tmp_path / "token-secret", tmp_path / "brought"
+    keys, others = Keys.load(path), Keys.load(brought)
+    brought.chmod(0o644)
+    brought.replace(path)
+    token = others.sign("gw-000123", NOW)
+    assert keys.verify(token, NOW) is None
+    path.chmod(0o600)
+    assert keys.verify(token, NOW)
