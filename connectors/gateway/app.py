@@ -69,7 +69,7 @@ class Gate:
         """Whether `subject` was ever told of the alert, as far as we have read; None when we do not know the alert."""
         if not self.hub.ready.is_set():
             return None
-        told: frozenset[str] | None = getattr(self.hub.index, "told", lambda alert_id: None)(alert_id)
+        told = self.hub.index.told(alert_id)
         return None if told is None else subject in told
 
     async def caught_up(self) -> bool:
