@@ -3,8 +3,9 @@
     GET /grid-workers/{id}/alerts     server-sent events (HTML living standard, section 9.2); also desks
     GET /metrics /healthz /readyz
 
-401 says who are you (no token, or one that is over), 403 not yours. A client that connects before the index is built
-is held until it is: an EventSource gives up for good on any answer but 200.
+401 says who are you (no token, or one that is over), 403 not yours. A stream ends with its token, in good order: the
+client comes back with the next one (access.py). One that connects before the index is built is held until it is: an
+EventSource gives up for good on any answer but 200.
 """
 
 import asyncio
