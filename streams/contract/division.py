@@ -5,7 +5,9 @@ two more digits. A code begins with the code of everything that it lies in (the 
 """
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from streams.errors import ConfigError
@@ -14,6 +16,8 @@ CELL = 14
 """Digits of a grid cell's code; the first 12 are its community's."""
 
 _LEVELS = {"city": 2, "district": 6, "street": 9, "village": 12}  # the statistical office calls a community a village
+
+_WORDS = {2: "CITY", 6: "DISTRICT", 9: "STREET", 12: "COMMUNITY"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,27 @@ class Divisions:
     def exists(self, code: str) -> bool:
         """Is `code` a division of any level? A grid cell is none: ask for its community."""
         return code in self.names
+
+    def level(self, code: str) -> str:
+        """CITY, DISTRICT, STREET or COMMUNITY, as an alert's events call the level of an addressee. Raises KeyError for
+        what is no division's code."""
+        return _WORDS[len(code)]
+
+    def above(self, code: str) -> tuple[str, ...]:
+        """The divisions that `code` lies in, from the city down, and itself; empty when it is not known."""
+        if code not in self.names:
+            return ()
+        return tuple(code[:digits] for digits in _WORDS if digits <= len(code) and code[:digits] in self.names)
+
+    @cached_property
+    def below(self) -> Mapping[str, tuple[str, ...]]:
+        """Each division with those that lie in it, one level down, in the file's order."""
+        found: dict[str, list[str]] = {code: [] for code in self.names}
+        for code in self.names:
+            above = self.above(code)[:-1]
+            if above:
+                found[above[-1]].append(code)
+        return {code: tuple(those) for code, those in found.items()}
 
     def name(self, code: str) -> str:
         """Name of a division, the code itself when it is not known."""

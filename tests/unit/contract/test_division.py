@@ -28,6 +28,25 @@ def test_a_code_exists_at_every_level_and_a_cell_is_none() -> None:
     assert not CITY.exists("129999")
 
 
+def test_a_division_lies_in_those_above_it() -> None:
+    assert CITY.above("120101001001") == ("12", "120101", "120101001", "120101001001")
+    assert CITY.above("12") == ("12",)
+    assert CITY.above("129999") == CITY.above("12010100100101") == CITY.above("") == ()
+
+
+def test_what_lies_below_a_division_is_one_level_down_and_has_it_above() -> None:
+    assert CITY.below["12"] == CITY.districts
+    assert sum(len(CITY.below[district]) for district in CITY.districts) == len(CITY.streets)
+    for street in CITY.streets:
+        assert all(CITY.above(community)[-2] == street for community in CITY.below[street])
+    assert CITY.below["120101001001"] == ()
+
+
+def test_levels_are_called_as_an_alerts_addressees_are() -> None:
+    levels = [CITY.level(code) for code in CITY.above("120101001001")]
+    assert levels == ["CITY", "DISTRICT", "STREET", "COMMUNITY"]
+
+
 def test_a_cell_is_called_by_its_community() -> None:
     assert CITY.full_name("12010100100101") == CITY.full_name("120101001001")
     assert CITY.full_name("120101001001").startswith("和平区")
