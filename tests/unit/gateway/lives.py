@@ -1,10 +1,12 @@
 """Lives of alerts as the bus writes them, for what must hold whatever happens: hypothesis draws them."""
 
 import json
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
 
+from connectors.base import Positions
 from connectors.gateway.alert import Alert, Decoder
 from streams.contract.wire import header
 from streams.engine.record import Record
@@ -127,3 +129,26 @@ def decoded(events: list[dict[str, Any]]) -> list[Alert]:
         found.append(alert)
         ends[partition] += 1
     return found
+
+
+def offsets_from(alerts: list[Alert], since_ms: int) -> Positions:
+    """As Source.complete_from."""
+    found = []
+    for partition in range(PARTITIONS):
+        mine = [alert for alert in alerts if alert.partition == partition]
+        found.append(next((alert.offset for alert in mine if alert.timestamp >= since_ms), len(mine)))
+    return tuple(found)
+
+
+def compacted(alerts: list[Alert], below: Positions) -> list[Alert]:
+    """Of what lies below, only each alert's last."""
+    last = {alert.alert_id: alert for alert in alerts if alert.offset < below[alert.partition]}
+    return [a for a in alerts if a.offset >= below[a.partition] or last[a.alert_id] is a]
+
+
+def interleaved(alerts: list[Alert], random: Random) -> list[Alert]:
+    """In another order, the same within each partition."""
+    queues = [[alert for alert in alerts if alert.partition == partition] for partition in range(PARTITIONS)]
+    order = [alert.partition for alert in alerts]
+    random.shuffle(order)
+    return [queues[partition].pop(0) for partition in order]

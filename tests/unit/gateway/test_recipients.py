@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from connectors.base import Positions
 from connectors.gateway.alert import Alert
 from connectors.gateway.index import Index
-from tests.unit.gateway.lives import NIGHT, PARTITIONS, PEOPLE, decoded, lives
+from tests.unit.gateway.lives import NIGHT, PARTITIONS, PEOPLE, compacted, decoded, interleaved, lives, offsets_from
 
 FINAL = ("CLOSED", "RETRACTED")
 NOWHERE: Positions = (0,) * PARTITIONS
@@ -22,29 +22,6 @@ def feed(index: Index, alerts: list[Alert]) -> None:
     for alert in alerts:
         positions[alert.partition] = alert.offset + 1
         index.apply([alert], tuple(positions))
-
-
-def offsets_from(alerts: list[Alert], since_ms: int) -> Positions:
-    """As Source.complete_from."""
-    found = []
-    for partition in range(PARTITIONS):
-        mine = [alert for alert in alerts if alert.partition == partition]
-        found.append(next((alert.offset for alert in mine if alert.timestamp >= since_ms), len(mine)))
-    return tuple(found)
-
-
-def compacted(alerts: list[Alert], below: Positions) -> list[Alert]:
-    """Of what lies below, only each alert's last."""
-    last = {alert.alert_id: alert for alert in alerts if alert.offset < below[alert.partition]}
-    return [a for a in alerts if a.offset >= below[a.partition] or last[a.alert_id] is a]
-
-
-def interleaved(alerts: list[Alert], random: Random) -> list[Alert]:
-    """In another order, the same within each partition."""
-    queues = [[alert for alert in alerts if alert.partition == partition] for partition in range(PARTITIONS)]
-    order = [alert.partition for alert in alerts]
-    random.shuffle(order)
-    return [queues[partition].pop(0) for partition in order]
 
 
 def open_with(index: Index) -> dict[str, dict[str, int]]:
