@@ -8,7 +8,7 @@ import json
 import shutil
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,33 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
          "--remote-debugging-port=0")  # fmt: skip
 
+_KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowDown": 40, "ArrowUp": 38}
+_SHIFT = 8
 
-class Page:
-    """One tab."""
+_SHOWN = "selector => (node => node?.checkVisibility() ? node.innerText : '')(document.querySelector(selector))"
+_AIM_MS = 400
+_STILL = """async (selector, still) => {
+  document.querySelector(selector).scrollIntoView({block: "center"});
+  for (let before = "", since = 0; ; await new Promise(requestAnimationFrame)) {
+    const box = document.querySelector(selector).getBoundingClientRect();
+    const place = [box.x + box.width / 2, box.y + box.height / 2];
+    if (place.join() !== before) [before, since] = [place.join(), performance.now()];
+    else if (performance.now() - since > still) return place;
+  }
+}"""
+
+
+class Session:
+    """One DevTools connection: to the browser or to a tab."""
 
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self._socket = socket
         self._number = 0
+        self.faults: list[str] = []
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command of the protocol and its result; events that come meanwhile are passed over."""
+        """One command of the protocol and its result. Of the events that come meanwhile only the page's own faults are
+        kept: exceptions that nobody caught."""
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": params})
         while True:
@@ -37,6 +54,16 @@ class Page:
                 assert "error" not in message, message["error"]
                 result: dict[str, Any] = message["result"]
                 return result
+            if message.get("method") == "Runtime.exceptionThrown":
+                self.faults.append(json.dumps(message["params"]["exceptionDetails"], ensure_ascii=False))
+
+
+class Page(Session):
+    """One tab, on a screen of its own size."""
+
+    def __init__(self, socket: ClientWebSocketResponse, browser: "Browser") -> None:
+        super().__init__(socket)
+        self.browser = browser
 
     async def open(self, url: str) -> None:
         """Goes to the address. The new document may not be there yet: what follows begins with `until`."""
@@ -59,14 +86,109 @@ class Page:
         except TimeoutError:
             raise AssertionError(f"{expression} is {found!r}, not {wanted!r}") from None
 
-    async def screenshot(self, path: Path) -> None:
-        shot = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    async def text(self, selector: str) -> str:
+        """What the first such element shows; empty without one, or while it is hidden."""
+        return str(await self.ask(f"({_SHOWN})({selector!r})"))
+
+    async def says(self, selector: str, words: str, seconds: float = 20) -> None:
+        """Waits until the element shows these words among others."""
+        shown = f"(text => text.includes({words!r}) ? true : text)(({_SHOWN})({selector!r}))"
+        await self.until(shown, True, seconds)
+
+    async def tap(self, selector: str) -> None:
+        """A finger on the middle of the element, which is scrolled to first; what lies over it gets the tap."""
+        x, y = await self.middle(selector)
+        for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
+            await self.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+
+    async def middle(self, selector: str) -> tuple[float, float]:
+        """Where the element is on the screen, scrolled to when it is not, once it stands still: people aim."""
+        await self.until(f"document.querySelector({selector!r}) !== null", True)
+        x, y = await self.ask(f"({_STILL})({selector!r}, {_AIM_MS})")
+        return x, y
+
+    async def press(self, key: str, shift: bool = False) -> None:
+        """One key of the keyboard: Tab, Enter, Escape, space or an arrow."""
+        text = {"Enter": "\r", " ": " "}.get(key)
+        code = _KEYS[key]
+        common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": _SHIFT if shift else 0}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", **common, **({"text": text} if text else {}))
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    async def offline(self, is_offline: bool = True) -> None:
+        """Takes the tab's network away, or gives it back."""
+        await self.call("Network.enable")
+        await self.call(
+            "Network.emulateNetworkConditions",
+            offline=is_offline, latency=0, downloadThroughput=-1, uploadThroughput=-1,
+        )  # fmt: skip
+
+    async def size(self, width: int, height: int, zoom: float = 1) -> None:
+        """The screen, in px at zoom 1. Zoomed in, a page has as much less room and larger letters."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=round(width / zoom), height=round(height / zoom), deviceScaleFactor=2 * zoom, mobile=width < 800,
+        )  # fmt: skip
+        await self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+
+    async def media(self, **features: str) -> None:
+        """What the user prefers, e.g. prefers_color_scheme="dark"."""
+        await self.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": name.replace("_", "-"), "value": value} for name, value in features.items()],
+        )
+
+    async def before(self, script: str) -> None:
+        """Runs the script in every document from now on before its own."""
+        await self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    async def screenshot(self, path: Path, whole: bool = True) -> None:
+        """The page as it looks, the whole of it or what the screen shows."""
+        shot = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
+
+
+class Browser:
+    """A running Chromium. Every device has cookies and storage of its own; tabs of one share them."""
+
+    def __init__(self, session: ClientSession, port: int, stack: AsyncExitStack) -> None:
+        self._session = session
+        self._address = f"127.0.0.1:{port}"
+        self._stack = stack
+        self.pages: list[Page] = []
+
+    async def device(self, width: int = 390, height: int = 844) -> Page:
+        """A tab on another device."""
+        async with self._session.get(f"http://{self._address}/json/version") as response:
+            url = (await response.json())["webSocketDebuggerUrl"]
+        control = Session(await self._connect(url))
+        context = (await control.call("Target.createBrowserContext"))["browserContextId"]
+        target = await control.call("Target.createTarget", url="about:blank", browserContextId=context)
+        return await self._page(f"ws://{self._address}/devtools/page/{target['targetId']}", width, height)
+
+    async def first(self, width: int, height: int) -> Page:
+        """The tab that the browser begins with."""
+        async with self._session.get(f"http://{self._address}/json/list") as response:
+            tabs = await response.json()
+        url = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
+        return await self._page(url, width, height)
+
+    async def _page(self, url: str, width: int, height: int) -> Page:
+        page = Page(await self._connect(url), self)
+        await page.call("Page.enable")
+        await page.call("Runtime.enable")
+        await page.size(width, height)
+        self.pages.append(page)
+        return page
+
+    async def _connect(self, url: str) -> ClientWebSocketResponse:
+        return await self._stack.enter_async_context(self._session.ws_connect(url, max_msg_size=0))
 
 
 @asynccontextmanager
 async def chromium(profile: Path, width: int = 390, height: int = 844) -> AsyncIterator[Page]:
-    """A new browser with an empty profile and the screen of a phone. Skips the test where there is no Chromium."""
+    """A new browser with an empty profile and the screen of a phone. Skips the test where there is no Chromium; fails
+    it when a page had an error that nobody caught."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium on the PATH: install `chromium` to test the page in a browser")
@@ -75,17 +197,10 @@ async def chromium(profile: Path, width: int = 390, height: int = 844) -> AsyncI
     )
     try:
         port = await _port(process, profile)
-        async with ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json/list") as response:
-                tabs = await response.json()
-            tab = next(tab for tab in tabs if tab["type"] == "page")
-            async with session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                page = Page(socket)
-                await page.call("Page.enable")
-                await page.call(
-                    "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=True
-                )
-                yield page
+        async with ClientSession() as session, AsyncExitStack() as stack:
+            browser = Browser(session, port, stack)
+            yield await browser.first(width, height)
+            assert [fault for page in browser.pages for fault in page.faults] == []
     finally:
         if process.returncode is None:
             process.terminate()

@@ -1,150 +1,168 @@
-// The grid worker's open alerts, as they come. The stream is the only source: `reset` empties the page, every `alert`
-// opens, changes or ends one card. EventSource reconnects by itself and says where it stopped (Last-Event-ID); only when
-// it gives up for good (any answer but 200) do we start another from the last id that we saw.
-"use strict";
+// The grid worker's page. The stream is the only source of what is open: `reset` empties the page, every `alert` opens,
+// changes or ends one card. What he presses goes into the outbox first, and shows at once as on its way.
+import { Alerts, standing } from "./alerts.js";
+import { past } from "./clock.js";
+import { aloud, List } from "./list.js";
+import { News } from "./news.js";
+import { Outbox, waiting } from "./outbox.js";
+import { Sheet } from "./sheet.js";
+import { end, keep, whoami } from "./session.js";
+import { install } from "./shell.js";
+import { Stream } from "./stream.js";
+import { name, refusal } from "./words.js";
 
-const COLOUR = { RED: ["red", "红码"], ORANGE: ["orange", "橙码"] };
-const STATE = { RAISED: "待处理", ESCALATED: "已上报", HANDED_OVER: "已转交" };
-const ENDED = { RETRACTED: "已撤销", CLOSED: "已办结" };
-const REMEMBERED = 5000; // event ids, to tell repeats
-const SHOWN_ENDED = 5;
+const TRY_AGAIN = 3000; // ms
+const SOON = 500;
 
 const byId = (id) => document.getElementById(id);
-const open = new Map(); // alert_id -> { event, node }
-const over = new Set(); // alert_ids that are final
-const seen = new Set(); // event_ids
-let me = null;
-let lastId = "";
+const news = new News(byId("news"));
+const sheet = new Sheet(byId("sheet"), (event, outcome) => answer(event, "ACTED", outcome));
+const list = new List({
+  see: (event) => answer(event, "SEEN"),
+  act: (event) => sheet.ask(event),
+  say: (words) => news.say(words),
+});
+let alerts = null;
+let outbox = null;
+let stream = null;
+let again = null;
 
-function remember(set, value) {
-  if (set.has(value)) return false;
-  set.add(value);
-  if (set.size > REMEMBERED) set.delete(set.values().next().value);
-  return true;
+function answer(event, kind, outcome = null) {
+  const now = alerts?.open.get(event.alert_id); // it may have gone up or ended while the sheet was open
+  if (!now) return;
+  outbox.add(now.alert_id, standing(now, alerts.me).mine.told_at, kind, outcome);
+  refresh();
 }
 
-function clock(ms) {
-  return new Date(ms).toLocaleString("zh-CN", { timeZone: "Asia/Shanghai", month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false });
-}
-
-function text(node, selector, value) {
-  const part = node.querySelector(selector);
-  part.textContent = value || "";
-  part.hidden = !value;
-}
-
-function draw(node, event) {
-  const [tone, name] = COLOUR[event.colour] || ["other", "健康码异常"];
-  node.className = `card ${tone}`;
-  node.dataset.alert = event.alert_id;
-  text(node, ".colour-text", name);
-  text(node, ".state-of", STATE[event.state] || "待处理");
-  text(node, ".person", event.person_name || "姓名未知");
-  text(node, ".address", event.address || (event.cell ? `网格 ${event.cell}` : `区划 ${event.division || "未知"}，无住址登记`));
-  text(node, ".time", event.opened_at ? `${clock(event.opened_at)} 起` : "");
-  const phone = node.querySelector(".phone");
-  phone.hidden = !event.phone;
-  if (event.phone) {
-    phone.href = `tel:${event.phone.replace(/[^0-9+]/g, "")}`;
-    phone.textContent = `拨打 ${event.phone}`;
-  }
-}
-
-function end(event, word) {
-  const held = open.get(event.alert_id);
-  if (!held) return;
-  held.node.remove();
-  open.delete(event.alert_id);
-  const line = document.createElement("li");
-  line.textContent = `✓ ${held.event.person_name || "姓名未知"} ${word}（${clock(event.occurred_at || event.recorded_at)}）`;
-  byId("ended-list").prepend(line);
-  while (byId("ended-list").children.length > SHOWN_ENDED) byId("ended-list").lastChild.remove();
+// The phone itself says, once, that it has the alert.
+function received(event) {
+  const { mine } = standing(event, alerts.me);
+  const known = mine.received_at != null || ["waiting", "sent"].some((how) => outbox[how](event.alert_id, mine.told_at, "RECEIVED"));
+  if (!known) outbox.add(event.alert_id, mine.told_at, "RECEIVED");
 }
 
 function take(event) {
-  if (!remember(seen, event.event_id)) return;
-  if (ENDED[event.state]) {
-    remember(over, event.alert_id);
-    end(event, ENDED[event.state]);
-  } else if (event.addressee !== me) {
-    end(event, "已转交他人");
-  } else if (!over.has(event.alert_id)) {
-    const held = open.get(event.alert_id);
-    const node = held ? held.node : byId("card").content.firstElementChild.cloneNode(true);
-    draw(node, event);
-    if (!held) byId("alerts").prepend(node);
-    open.set(event.alert_id, { event, node });
+  if (event.recorded_at) past(event.recorded_at);
+  const { did, held } = alerts.take(event);
+  if (did === "opened" || did === "changed") received(event);
+  if (did === "opened") news.alert(event.alert_id, aloud(event, alerts.me));
+  if (did === "changed" && event.state === "ESCALATED" && !standing(event, alerts.me).myTurn) {
+    news.say(aloud(event, alerts.me).replace(/^新预警/, "已上报"));
   }
-}
-
-function reset() {
-  open.clear();
-  over.clear();
-  seen.clear();
-  byId("alerts").replaceChildren();
-  byId("ended-list").replaceChildren();
+  if (did === "ended" || did === "relieved") {
+    sheet.gone(event.alert_id);
+    list.over(held, event, did);
+  }
+  refresh();
 }
 
 function refresh() {
-  const count = open.size;
+  list.draw();
+  const count = alerts ? alerts.open.size : 0;
+  const live = byId("state").dataset.state === "live";
   byId("count").hidden = count === 0;
   byId("count").textContent = count;
-  byId("empty").hidden = count > 0 || byId("state").dataset.state !== "live";
+  byId("empty").hidden = count > 0 || !live;
   byId("ended").hidden = byId("ended-list").children.length === 0;
+  const unsent = alerts ? 0 : waiting(); // on the cards otherwise
+  byId("unsent").textContent = unsent ? `有 ${unsent} 条回执待发送，联网并登录后自动发出。` : "";
   document.title = count ? `(${count}) 健康码预警` : "健康码预警";
 }
 
 function show(state, words) {
   byId("state").dataset.state = state;
-  byId("state-text").textContent = words;
+  if (byId("state-text").textContent !== words) byId("state-text").textContent = words;
   refresh();
 }
 
-function listen() {
-  const place = lastId ? `?last_event_id=${encodeURIComponent(lastId)}` : "";
-  const stream = new EventSource(`/grid-workers/${me}/alerts${place}`);
-  stream.onopen = () => show("live", "已连接，预警会自动出现");
-  stream.onerror = () => {
-    show("connecting", "连接中断，正在重新连接…");
-    if (stream.readyState === EventSource.CLOSED) setTimeout(start, 3000);
-  };
-  stream.addEventListener("reset", (message) => {
-    reset();
-    lastId = message.lastEventId;
-    refresh();
+function away() {
+  const stale = alerts?.open.size ? "以下内容可能不是最新的" : "恢复后会自动显示预警";
+  show("connecting", navigator.onLine ? `连接中断，正在重新连接，${stale}` : `手机没有网络，${stale}`);
+}
+
+const lookForNew = install();
+
+function listen(me) {
+  stream = new Stream(`/grid-workers/${me}/alerts`, {
+    events: {
+      reset: () => {
+        alerts.reset();
+        refresh();
+      },
+      alert: take,
+    },
+    open: () => {
+      show("live", "已连接，预警会自动出现");
+      outbox.hurry();
+      lookForNew();
+    },
+    lost: away,
+    refused: () => { // most likely the login is over; /me knows
+      clearTimeout(again);
+      again = setTimeout(start, SOON);
+    },
   });
-  stream.addEventListener("alert", (message) => {
-    take(JSON.parse(message.data));
-    lastId = message.lastEventId;
-    refresh();
+}
+
+function leave() {
+  stream?.close();
+  outbox?.stop();
+  stream = outbox = alerts = null;
+  list.of(null, null);
+  sheet.close();
+  news.clear();
+}
+
+function out(demo) {
+  const was = alerts !== null;
+  end();
+  leave(); // nothing about people stays in sight
+  byId("who").textContent = "";
+  byId("command").hidden = true;
+  byId("demo").hidden = true;
+  byId("login").hidden = !demo;
+  byId("out").hidden = demo;
+  show("off", was ? "登录已失效" : "未登录");
+}
+
+function enter({ id, demo, divisions }) {
+  byId("demo").hidden = !demo;
+  byId("login").hidden = true;
+  byId("out").hidden = true;
+  byId("who").textContent = name(id);
+  byId("command").hidden = !divisions;
+  if (alerts?.me === id) return stream.again();
+  leave(); // another person on this phone: nothing of the former may stay
+  alerts = new Alerts(id);
+  outbox = new Outbox(id, {
+    told: refresh,
+    refused: (receipt, status) => {
+      if (receipt.kind === "RECEIVED") return; // nobody pressed anything
+      list.refused.set(receipt.alert_id, refusal(status));
+      news.say(refusal(status));
+      refresh();
+    },
+    out: start,
   });
+  list.of(alerts, outbox);
+  listen(id);
+  return refresh();
 }
 
 async function start() {
-  let answer;
-  try {
-    answer = await fetch("/me");
-  } catch {
-    show("connecting", "连接中断，正在重新连接…");
-    setTimeout(start, 3000);
-    return;
-  }
-  const { id, demo } = await answer.json();
-  byId("demo").hidden = !(demo && id);
-  if (!answer.ok) {
-    show("off", "未登录");
-    byId("login").hidden = !demo;
-    byId("out").hidden = demo;
-    return;
-  }
-  if (me !== null && me !== id) {
-    // Another person logged in on this phone: nothing of the former may stay.
-    lastId = "";
-    reset();
-  }
-  me = id;
-  byId("who").textContent = id.startsWith("desk-") ? `值守台 ${id.slice(5)}` : `网格员 ${id}`;
-  listen();
+  clearTimeout(again);
+  const said = await whoami();
+  clearTimeout(again);
+  if (said === null) {
+    if (byId("state").dataset.state !== "live") away();
+    again = setTimeout(start, TRY_AGAIN);
+  } else if (said.id === null) out(said.demo);
+  else enter(said);
 }
 
+keep(start);
+addEventListener("online", () => { if (!alerts) start(); });
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") start(); // the clock, the login, the stream: all may have slept
+});
 start();
