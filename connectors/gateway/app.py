@@ -40,13 +40,18 @@ HEADERS = {
 }
 """On every answer: nothing of it is for caches (the pages' files say otherwise), sniffers, frames or other sites."""
 
+EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+"""On an answer that is a stream."""
+
 
 class Gate:
-    """Serves one hub. `source` answers how far the log goes; `limit` is how many streams this process can hold."""
+    """Serves one hub. `source` answers how far the log goes; `limit` is how many streams this process can hold, with
+    those of `screens`."""
 
     def __init__(self, hub: Hub, source: Source, access: Access, limit: int) -> None:
         self.hub = hub
         self.access = access
+        self.screens = 0
         self._source = source
         self._limit = limit
 
@@ -84,17 +89,21 @@ class Gate:
             return False
         return True
 
-    async def alerts(self, request: web.Request) -> web.StreamResponse:
-        """The stream. `Last-Event-ID`, or else `?last_event_id=`, says where to go on. It ends with its token."""
-        subject, expires, _ = self.access.claim(request)
-        if subject != request.match_info["id"]:
-            raise web.HTTPForbidden(text="these are not your alerts")
-        if len(self.hub) >= self._limit:
+    async def admit(self) -> None:
+        """Returns when a stream may begin. Raises HTTPServiceUnavailable when there is no room, or nothing to show."""
+        if len(self.hub) + self.screens >= self._limit:
             raise web.HTTPServiceUnavailable(text="this gateway is full", headers={"Retry-After": "5"})
         try:
             await asyncio.wait_for(self.hub.ready.wait(), _READY_S)
         except TimeoutError:
             raise web.HTTPServiceUnavailable(text="the index is being built", headers={"Retry-After": "5"}) from None
+
+    async def alerts(self, request: web.Request) -> web.StreamResponse:
+        """The stream. `Last-Event-ID`, or else `?last_event_id=`, says where to go on. It ends with its token."""
+        subject, expires, _ = self.access.claim(request)
+        if subject != request.match_info["id"]:
+            raise web.HTTPForbidden(text="these are not your alerts")
+        await self.admit()
         # A client that reconnects by itself sends the header; the query is then where its first connection began.
         place = request.headers.get("Last-Event-ID") or request.query.get("last_event_id", "")
         positions = self.hub.places.parse(place)
@@ -105,10 +114,8 @@ class Gate:
             except SystemFailure:
                 raise web.HTTPServiceUnavailable(text="the log does not answer", headers={"Retry-After": "5"}) from None
             positions = positions if reaches(ends, positions) else None
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
-        )
-        _tune(request)
+        response = web.StreamResponse(headers=EVENT_STREAM)
+        tune(request)
         await response.prepare(request)
         connection = self.hub.join(subject, positions)
         # An orderly end: an EventSource comes back by itself, with the cookie that it has by then.
@@ -155,7 +162,7 @@ async def _headers(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
 
 
-def _tune(request: web.Request) -> None:
+def tune(request: web.Request) -> None:
     """Notices a peer that vanished without a word, and bounds what the kernel holds for one that reads slowly."""
     sock = request.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):

@@ -1,5 +1,5 @@
-"""The hub: takes alerts from the feed, keeps the index, wakes those who listen. All on the event loop once it is ready;
-before that the feed's thread fills the index alone.
+"""The hub: takes alerts from the feed, keeps index and board, wakes those who listen. All on the event loop once it is
+ready; before that the feed's thread fills both alone.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from connectors.base import Positions
 from connectors.gateway.alert import Alert
+from connectors.gateway.board import Board
 from connectors.gateway.connection import Connection
 from connectors.gateway.index import Index
 from connectors.gateway.place import Places
@@ -31,10 +32,11 @@ def window_ms(keeps_ms: int | None) -> int:
 
 
 class Hub:
-    """A Sink of alerts. `ready` is set when the index holds the whole topic."""
+    """A Sink of alerts. `ready` is set when index and board hold the whole topic."""
 
-    def __init__(self, index: Index, places: Places, metrics: Metrics = METRICS) -> None:
+    def __init__(self, index: Index, board: Board, places: Places, metrics: Metrics = METRICS) -> None:
         self.index = index
+        self.board = board
         self.places = places
         self.metrics = metrics
         self.ready = asyncio.Event()
@@ -48,6 +50,7 @@ class Hub:
         for inbox in self.index.apply(items, positions):
             for listener in inbox.listeners:
                 listener.wake()
+        self.board.apply(items)
         self.metrics.open_alerts.set(self.index.open_alerts)
 
     def join(self, addressee: str, positions: Positions | None) -> Connection:

@@ -15,6 +15,7 @@ from connectors.base import Publisher, Source
 from connectors.gateway.access import Access
 from connectors.gateway.alert import Decoder
 from connectors.gateway.app import Gate
+from connectors.gateway.board import Board
 from connectors.gateway.feed import Feed
 from connectors.gateway.hub import Hub, window_ms
 from connectors.gateway.index import Index
@@ -22,6 +23,7 @@ from connectors.gateway.keys import Keys
 from connectors.gateway.pages import Pages
 from connectors.gateway.place import Places
 from connectors.gateway.receipts import Receipts
+from connectors.gateway.screens import Screens
 from streams.contract.division import Divisions
 from streams.contract.version import Version
 from streams.errors import HaiheError, SystemFailure, UserError
@@ -74,10 +76,11 @@ async def serve(bus: Bus, keys: Keys, listen: Listen, clock: Callable[[], float]
     source = bus.source
     window = window_ms(await asyncio.to_thread(source.keeps_ms))
     floor = await asyncio.to_thread(source.complete_from, int(clock() * 1000) - window)
-    hub = Hub(Index(floor), Places(source.identity, len(floor)))
+    hub = Hub(Index(floor), Board(bus.divisions, clock), Places(source.identity, len(floor)))
     gate = Gate(hub, source, Access(keys, clock), limit=_raise_file_limit() - _SPARE_FILES)
     app = gate.app()
     Receipts(gate, bus.publisher, bus.receipted).add(app)
+    Screens(gate, bus.divisions).add(app)
     Pages(gate.access, listen.demo).add(app)
     # A stream whose client is gone must end now, not at its next heartbeat: hence handler_cancellation.
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_LEAVE_S)

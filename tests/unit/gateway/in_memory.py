@@ -13,6 +13,7 @@ from aiohttp import ClientResponse, web
 from connectors.gateway.access import Access
 from connectors.gateway.alert import Alert, Decoder
 from connectors.gateway.app import Gate
+from connectors.gateway.board import Board
 from connectors.gateway.feed import Feed
 from connectors.gateway.hub import Hub
 from connectors.gateway.index import Index
@@ -20,6 +21,7 @@ from connectors.gateway.keys import Key, Keys
 from connectors.gateway.pages import Pages
 from connectors.gateway.place import Places
 from connectors.gateway.receipts import EVENT, TOPIC, Receipts
+from connectors.gateway.screens import Screens
 from connectors.memory import MemoryLog, MemoryPublisher, MemorySource
 from streams.contract.contracts import load_contracts
 from streams.contract.division import Divisions
@@ -31,6 +33,7 @@ from streams.settings import ROOT
 
 KEYS = Keys([Key(b"s" * 32)])
 SCHEMA_ID = 7
+DIVISIONS = Divisions.load(ROOT / "deploy/tianjin/divisions.csv")
 
 
 def bearer(subject: str = "gw-000001", hours: float = 0) -> dict[str, str]:
@@ -42,7 +45,7 @@ def bearer(subject: str = "gw-000001", hours: float = 0) -> dict[str, str]:
 def receipted() -> Version:
     """The newest version of the receipts' contract, as it is released."""
     contracts = load_contracts(ROOT / "schemas/avro")
-    released = Released(contracts, Divisions.load(ROOT / "deploy/tianjin/divisions.csv"))
+    released = Released(contracts, DIVISIONS)
     newest = contracts[EVENT].latest
     released.apply(*Released.record(EVENT, newest, 8, contracts[EVENT].versions[newest]))
     return released.latest(EVENT)
@@ -142,12 +145,14 @@ async def running(
     loop = asyncio.get_running_loop()
     source = MemorySource(log)
     floor = source.complete_from(since_ms)
-    hub = Hub(Index(floor), Places(source.identity, len(floor)), Metrics(process=False))
+    places = Places(source.identity, len(floor))
+    hub = Hub(Index(floor), Board(DIVISIONS, time.time), places, Metrics(process=False))
     gate = Gate(hub, source, Access(KEYS), limit)
     app = gate.app()
     failures: list[BaseException] = []
     gateway = Gateway(log, "", hub, failures)
     Receipts(gate, gateway.publisher, receipted, hub.metrics).add(app)
+    Screens(gate, DIVISIONS).add(app)
     Pages(gate.access, demo).add(app)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()

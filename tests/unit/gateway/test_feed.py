@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 
 import pytest
 
 from connectors.gateway.alert import Alert, Decoder, Version
+from connectors.gateway.board import Board
 from connectors.gateway.feed import Feed
 from connectors.gateway.hub import Hub, window_ms
 from connectors.gateway.index import Index
@@ -16,9 +18,13 @@ from streams.contract.wire import header
 from streams.engine.record import Record
 from streams.errors import Rejection, SystemFailure
 from streams.observe.metrics import Metrics
-from tests.unit.gateway.in_memory import JsonVersion, event
+from tests.unit.gateway.in_memory import DIVISIONS, JsonVersion, event
 
 HOUR_MS = 3_600_000
+
+
+def hub_of(log: MemoryLog) -> Hub:
+    return Hub(Index((0,)), Board(DIVISIONS, time.time), Places(log.identity, 1), Metrics(process=False))
 
 
 def value(schema_id: int = 7) -> bytes:
@@ -41,7 +47,7 @@ async def test_a_log_that_never_pauses_does_not_keep_the_gateway_from_being_read
     log = MemoryLog()
     for _ in range(10):
         log.append(0, b"a1", value())
-    hub = Hub(Index((0,)), Places(log.identity, 1), Metrics(process=False))
+    hub = hub_of(log)
     failures: list[BaseException] = []
     decoder = Decoder(lambda schema_id: JsonVersion(), lambda: None)
     feed = Feed(Busy(log), decoder, hub, asyncio.get_running_loop(), failures.append)
@@ -85,7 +91,7 @@ def test_clients_can_resume_as_far_back_as_the_log_keeps_everything_less_a_margi
 async def test_a_feed_that_never_began_can_be_stopped() -> None:
     """As when the gateway's port is taken: the mistake must be told, not what went wrong in cleaning up after it."""
     log = MemoryLog()
-    hub = Hub(Index((0,)), Places(log.identity, 1), Metrics(process=False))
+    hub = hub_of(log)
     decoder = Decoder(lambda schema_id: JsonVersion(), lambda: None)
     feed = Feed(MemorySource(log), decoder, hub, asyncio.get_running_loop(), lambda error: None)
     await asyncio.wait_for(asyncio.to_thread(feed.stop), 10)
