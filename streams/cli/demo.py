@@ -34,8 +34,8 @@ def command(people: int, seconds: int, rate: int, bursts: int, chaos: bool, keep
     from streams.cli.schema import policy_topic, register_all, view_schemas
     from streams.contract.contracts import load_contracts
     from streams.contract.registry import Registry
+    from streams.demo.outline import Plan
     from streams.demo.run import Options, run
-    from streams.demo.simulator import Plan
     from streams.settings import Settings
 
     def register(settings: Settings) -> None:

@@ -58,7 +58,8 @@ class Resident(NamedTuple):
 
 
 class Duty(NamedTuple):
-    """One row of the roster: who is on duty for a cell (14 digits), or which desk serves a street, district or city."""
+    """One row of the roster: who is on duty for a cell (14 digits), or which desk serves a community, street, district
+    or the city."""
 
     division: str
     on_duty: str | None
@@ -92,10 +93,14 @@ class City:
         rng.shuffle(order)
         self._order = tuple(order)
         self._without_worker = frozenset(rng.sample(self.cells, CELLS // 25))
-        self._without_desk = frozenset(rng.sample(streets, len(streets) // 6) + rng.sample(districts, 4))
+        self._without_desk = frozenset(
+            rng.sample(streets, len(streets) // 6)
+            + rng.sample(districts, 4)
+            + rng.sample(self.communities, len(self.communities) // 6)
+        )
 
     def roster(self) -> Iterator[Duty]:
-        """Every row of ref.roster: a few cells have no grid worker, a few streets and districts have no desk."""
+        """Every row of ref.roster: a few cells have no grid worker, some communities, streets and districts no desk."""
         for number, cell in enumerate(self.cells):
             if cell in self._without_worker:
                 # Both ways of having nobody: no row at all, and a row that names nobody on duty.
@@ -103,7 +108,7 @@ class City:
                     yield Duty(cell, None, _worker(CELLS + number % (GRID_WORKERS - CELLS)))
                 continue
             yield Duty(cell, _worker(number), _worker(CELLS + number % (GRID_WORKERS - CELLS)))
-        for division in (*self.streets, *self.districts, "12"):
+        for division in (*self.communities, *self.streets, *self.districts, "12"):
             if division not in self._without_desk:
                 yield Duty(division, f"desk-{division}", None)
 

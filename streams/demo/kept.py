@@ -8,12 +8,14 @@ FILE = "demo.json"
 
 
 class Kept(msgspec.Struct):
-    """`next_person`: no run has used this person or one after it. `people`: residents in ref.residence, of `seed`."""
+    """`next_person`: no run has used this person or one after it. `people`: residents in ref.residence, of `seed`.
+    `roster`: digest of the rows of ref.roster."""
 
     runs: int = 0
     next_person: int = 0
     people: int = 0
     seed: int = 0
+    roster: str = ""
 
     @classmethod
     def read(cls, home: Path) -> "Kept":

@@ -25,6 +25,7 @@ WORKERS: dict[str, tuple[str, ...]] = {
     "intake-0": ("worker", "--chain", "intake", "--slot", "0"),
     "person-0": ("worker", "--chain", "person", "--slot", "0"),
     "person-1": ("worker", "--chain", "person", "--slot", "1"),
+    "alert-0": ("worker", "--chain", "alert", "--slot", "0"),
 }
 """The workers of the demo by process name, with their command."""
 
@@ -37,8 +38,9 @@ _CRASHES = 10
 class Process:
     """One process of the bus: started, killed, started again, under one name and with one log."""
 
-    def __init__(self, name: str, arguments: tuple[str, ...], home: Path, keep: bool) -> None:
+    def __init__(self, name: str, arguments: tuple[str, ...], home: Path, deploy: Path, keep: bool) -> None:
         self.name, self._arguments, self._home, self._keep = name, arguments, home, keep
+        self._env = {"HAIHE_LOG_FORMAT": "json", "HAIHE_HOME": str(home), "HAIHE_DEPLOY": str(deploy)}
         self.log = home / "logs" / f"{name}.log"
         self._port_file = home / "run" / f"{name}.port"
         self._popen: subprocess.Popen[bytes] | None = None
@@ -75,7 +77,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "HAIHE_LOG_FORMAT": "json", "HAIHE_HOME": str(self._home)},
+                env={**os.environ, **self._env},
                 start_new_session=True,  # Ctrl-C reaches the launcher only, which then stops them in order
                 preexec_fn=None if self._keep else tied_to_this_process(),
             )
@@ -137,12 +139,12 @@ class Process:
 
 
 class Launcher:
-    """All processes of the bus in one home. `keep`: they outlive this process."""
+    """All processes of the bus in one home, with the city's declarations in `deploy`. `keep`: they outlive this one."""
 
-    def __init__(self, home: Path, keep: bool, say: Callable[[str], None]) -> None:
+    def __init__(self, home: Path, deploy: Path, keep: bool, say: Callable[[str], None]) -> None:
         self._say = say
-        self.processes = {name: Process(name, arguments, home, keep) for name, arguments in WORKERS.items()}
-        self.processes[GATEWAY] = Process(GATEWAY, (GATEWAY, "--demo"), home, keep)
+        commands = {**WORKERS, GATEWAY: (GATEWAY, "--demo")}
+        self.processes = {name: Process(name, arguments, home, deploy, keep) for name, arguments in commands.items()}
         self.kills = 0
         self._home = home
         self._victims: list[str] = []

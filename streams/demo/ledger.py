@@ -11,10 +11,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from streams.demo.duties import Duties
 from streams.demo.oracle import Alert, Change, Oracle
+from streams.demo.people import People
 from streams.demo.spoil import KINDS
 from streams.errors import Rejection
 
+RAISED, RETRACTED = "RAISED", "RETRACTED"
+"""What the chain `person` says about an alert; everything else is said by the chain `alert`."""
 ALERT_VIEW, CHANGE_VIEW = "to.jinzhitong.grid.alert.changed", "to.jinxinban.health.code.changed"
 
 
@@ -53,18 +57,37 @@ class Published(NamedTuple):
     measured: bool
 
 
-class Ledger:
-    """The counts of one run. `people` are those of this run, by person id."""
+class Delivery(NamedTuple):
+    """One event as one addressee received it."""
 
-    def __init__(self, oracle: Oracle, people: frozenset[str]) -> None:
-        self.oracle = oracle
-        self._people = people
+    event_id: str
+    addressee: str
+
+
+class Ledger:
+    """The counts of one run. `persons` are those of this run, by person id; `people` do what is done about alerts."""
+
+    def __init__(self, oracle: Oracle, persons: frozenset[str], people: People) -> None:
+        self.oracle, self.duties = oracle, Duties(oracle, people)
+        self._persons = persons
         self.published = 0
         self.flows: dict[str, FlowTotal] = {}
-        self.views: dict[str, ViewTotal] = {}
+        self.views: dict[tuple[str, str], ViewTotal] = {}
+        """By view and the chain that wrote it."""
         self.changes: dict[str, Change] = {}
-        self.alerts: dict[str, Alert] = {}
+        self.alerts: dict[Delivery, Alert] = {}
+        """What was raised or retracted, as each addressee received it."""
+        self.open: dict[str, str] = {}
+        """Alerts of this run that nobody has acted on, and who has each."""
         self.repeated_changes = self.repeated_alerts = self.resets = 0
+        self.acknowledged: set[str] = set()
+        """Receipts that the gateway has taken, by event_id."""
+        self.refused: Counter[str] = Counter()
+        self.receipts: Counter[str] = Counter()
+        """Receipts that came through intake, by event_id: one that was sent again may have come twice."""
+        self.written: Counter[str] = Counter()
+        """Events of the topic of alerts, by event_id."""
+        self.steps_written = 0
         self.foreign_changes: set[str] = set()
         self.dead: Counter[str] = Counter()
         self.dead_unexpected: Counter[str] = Counter()
@@ -74,6 +97,8 @@ class Ledger:
         """Set whenever something came; whoever waits for it clears it."""
         self._spoilt: dict[bytes, str] = {}
         self._sent: dict[str, Published] = {}
+        self._delivered: set[Delivery] = set()
+        self._over: set[str] = set()
 
     # What the simulator tells.
 
@@ -99,7 +124,7 @@ class Ledger:
         """A health.code.changed was read; None when it is of another run's people."""
         change = Change(*(value[name] for name in ("event_id", "person_id", "colour", "previous", "cause")))
         self.moved.set()
-        if change.person_id not in self._people:
+        if change.person_id not in self._persons:
             self.foreign_changes.add(change.event_id)
             return None
         if change.event_id in self.changes:
@@ -107,26 +132,70 @@ class Ledger:
         self.changes[change.event_id] = change
         return change
 
-    def alert(self, addressee: str, value: Mapping[str, Any], at: float) -> None:
-        """An alert reached `addressee` at `at` (seconds of the same clock)."""
-        alert = Alert(*(value[n] for n in ("event_id", "alert_id", "state", "colour", "addressee", "change_id")))
+    def alert(self, addressee: str, value: Mapping[str, Any], at: float) -> bool:
+        """An event of an alert reached `addressee` at `at` (seconds of the same clock). Whether it is news about
+        an alert of this run."""
         self.moved.set()
-        if alert.event_id in self.alerts:
+        state, alert_id, delivery = value["state"], value["alert_id"], Delivery(value["event_id"], addressee)
+        if delivery in self._delivered:
             self.repeated_alerts += 1
-        # Told to whoever it came to, whatever it says: an alert at the wrong door is an unexpected one.
-        self.alerts[alert.event_id] = alert._replace(addressee=addressee)
+            return False
+        self._delivered.add(delivery)
+        if state in (RAISED, RETRACTED):
+            alert = Alert(*(value[n] for n in ("event_id", "alert_id", "state", "colour", "addressee", "change_id")))
+            # Told to whoever it came to, whatever it says: an alert at the wrong door is an unexpected one.
+            self.alerts[delivery] = alert._replace(addressee=addressee)
+            self._measure(alert, at)
+        else:
+            self.duties.take(addressee, value)
+        if alert_id not in self.oracle.raised and state == RAISED:
+            self.oracle.pass_time(int(time.time() * 1000))  # what time alone raises
+        if alert_id not in self.oracle.raised:
+            return False
+        if state in (RETRACTED, "CLOSED"):
+            self._over.add(alert_id)
+            self.open.pop(alert_id, None)
+        elif alert_id not in self._over:
+            self.open[alert_id] = value["addressee"]
+        return True
+
+    def _measure(self, alert: Alert, at: float) -> None:
         sent = self._sent.get(alert.change_id)
         if sent is not None:
             self.recent.append((at - sent.at) * 1000)
             if sent.measured:
                 self.latencies.append((at - sent.at) * 1000)
 
+    def alert_written(self, value: Mapping[str, Any]) -> None:
+        """An event was read from the bus's own topic of alerts."""
+        self.moved.set()
+        self.written[value["event_id"]] += 1
+        if value["state"] not in (RAISED, RETRACTED):
+            self.steps_written += 1
+            self.duties.written(value)
+
+    def receipt_written(self, value: Mapping[str, Any]) -> None:
+        """A receipt was read from the bus's own topic."""
+        self.moved.set()
+        self.receipts[value["event_id"]] += 1
+
+    def receipt_taken(self, alert_id: str, event_id: str, kind: str, spare_ms: int) -> None:
+        """The gateway has acknowledged a receipt, so long before the alert had to be seen."""
+        self.moved.set()
+        self.acknowledged.add(event_id)
+        if kind == "SEEN":
+            self.duties.said_seen(alert_id, spare_ms)
+
+    def receipt_refused(self, status: int) -> None:
+        """The gateway will never take a receipt."""
+        self.refused[f"status {status}"] += 1
+
     def audit(self, value: Mapping[str, Any]) -> None:
         """One transaction's counts."""
         for count in value["flows"]:
             self.flows.setdefault(count["flow"], FlowTotal()).add(count)
         for count in value["views"]:
-            self.views.setdefault(count["view"], ViewTotal()).add(count)
+            self.views.setdefault((count["view"], value["chain"]), ViewTotal()).add(count)
         self.moved.set()
 
     def dead_letter(self, value: bytes | None, headers: Mapping[str, bytes]) -> None:
@@ -143,34 +212,80 @@ class Ledger:
 
     # What is left.
 
-    def known_alerts(self) -> dict[str, Alert]:
-        """Alerts received that concern this run's people."""
-        return {id_: alert for id_, alert in self.alerts.items() if alert.change_id not in self.foreign_changes}
+    def expected_alerts(self) -> dict[Delivery, Alert]:
+        """What must be raised and retracted, at the addressee who must receive it."""
+        return {Delivery(id_, alert.addressee): alert for id_, alert in self.oracle.alerts.items()}
+
+    def known_alerts(self) -> dict[Delivery, Alert]:
+        """What was received of it that concerns this run's people. When an alert that raced its deadline is retracted,
+        others may have been told of it, and learn of it."""
+        expected = self.oracle.alerts
+        return {
+            delivery: alert
+            for delivery, alert in self.alerts.items()
+            if alert.change_id not in self.foreign_changes
+            and not (
+                self.duties.raced(alert.alert_id)
+                and alert.event_id in expected
+                and expected[alert.event_id].addressee != alert.addressee
+            )
+        }
 
     def busiest(self) -> str | None:
         """The grid worker with the most open alerts of this run: whose page is worth looking at."""
-        latest = {alert.alert_id: alert for alert in self.alerts.values()}
-        opened = Counter(
-            alert.addressee
-            for alert in latest.values()
-            if alert.state == "RAISED" and alert.addressee.startswith("gw-")
-        )
-        return max(opened, key=opened.__getitem__, default=None)
+        held = Counter(who for who in self.open.values() if who.startswith("gw-"))
+        return max(held, key=held.__getitem__, default=None)
 
     def flow(self, name: str) -> FlowTotal:
         return self.flows.get(name) or FlowTotal()
 
+    def view(self, name: str, chain: str) -> int:
+        """How many events of `chain` the view has got, or has had withheld."""
+        view = self.views.get((name, chain))
+        return view.delivered + view.withheld.total() if view is not None else 0
+
+    def view_totals(self) -> dict[str, Any]:
+        """Each view, whichever chain wrote it."""
+        totals: dict[str, ViewTotal] = {}
+        for (name, _), view in sorted(self.views.items()):
+            totals.setdefault(name, ViewTotal()).add({"delivered": view.delivered, "withheld": view.withheld})
+        return {
+            name: {"delivered": total.delivered, "withheld": dict(sorted(total.withheld.items()))}
+            for name, total in totals.items()
+        }
+
+    def repeated_written(self) -> int:
+        """How many events stand on the bus's own topic of alerts once too often."""
+        return self.written.total() - len(self.written)
+
+    def accepted(self) -> int:
+        """Inputs of the three departments that intake has taken; receipts are what is left of what it has taken."""
+        return self.flow("intake").delivered - self.receipts.total()
+
     def lag(self) -> int:
         """Inputs that the bus has not yet worked off."""
-        accepted = self.flow("intake").delivered
-        return max(0, self.published - self.flow("intake").read) + max(0, accepted - self.flow("health-code").read)
+        read = self.flow("intake").read - self.receipts.total()
+        return max(0, self.published - read) + max(0, self.accepted() - self.flow("health-code").read)
+
+    def duty_lag(self) -> int:
+        """What the chain `alert` has not yet read, its own events among it: of all runs' alerts."""
+        read = self.flow("alert-duty").read
+        return max(0, self.written.total() + self.receipts.total() - read)
+
+    def settled(self) -> bool:
+        """Whether what was read of the bus is from one and the same moment: alerts of earlier runs may still climb."""
+        steps = self.view(ALERT_VIEW, "alert")
+        return steps == self.steps_written and not self.duty_lag()
 
     def outstanding(self) -> int:
         """How much has yet to come out, of all kinds; 0 when everything expected is there."""
         oracle = self.oracle
         return (
             self.lag()
+            + self.duty_lag()
             + len(oracle.changes.keys() - self.changes.keys())
-            + len(oracle.alerts.keys() - self.alerts.keys())
+            + len(self.expected_alerts().keys() - self.alerts.keys())
+            + self.duties.outstanding()
+            + len(self.acknowledged - self.receipts.keys())
             + max(0, oracle.rejected.total() - self.dead.total() - self.dead_unexpected.total())
         )

@@ -54,11 +54,13 @@ class View:
         p50, p99, _ = percentiles(recent)
         colours = Counter(change.colour for change in ledger.changes.values())
         states = Counter(alert.state for alert in ledger.alerts.values())
+        escalated, closed = sum(1 for _ in ledger.duties.steps()), sum(1 for _ in ledger.duties.ends())
         return {
             "events in": f"{published:,} ({self._rate:,.0f}/s)",
             "colours changed": f"{len(ledger.changes):,} (red {colours['RED']:,}, orange {colours['ORANGE']:,}, "
             f"green {colours['GREEN']:,})",
             "alerts pushed": f"{len(ledger.alerts):,} (raised {states['RAISED']:,}, retracted {states['RETRACTED']:,})",
+            "duty": f"open {len(ledger.open):,}, escalated {escalated:,}, closed {closed:,}",
             "latency": f"p50 {p50:.0f} ms, p99 {p99:.0f} ms" if p50 is not None and p99 is not None else "-",
             "lag": f"{ledger.lag():,}",
             "phones": f"{self._phones():,}",

@@ -1,4 +1,5 @@
-"""What must come out: the changes of colour and the alerts that follow from what was published, computed a second way.
+"""What must come out: the changes of colour and the alerts that follow from what was published, and who may be told of
+each alert, computed a second way.
 
 The bus keeps a small state per person and moves it event by event. The oracle does the opposite: it keeps everything
 that was published about a person and works the colour out anew each time, from the rules as the city wrote them. It
@@ -8,6 +9,7 @@ here.
 Rules (deploy/tianjin/health-code-policy.yaml says the same for the bus): the colour is the worst of the live evidence;
 a positive test is red until two negatives, both from day 7 on, at least 24 h apart; a close contact is red 14 days, a
 secondary contact orange 7, a high-risk stay red 14, a medium-risk stay orange 14, a national hit as its source says.
+An alert is about one colour: whoever turns from red to orange has one alert retracted and another raised.
 """
 
 import hashlib
@@ -27,6 +29,8 @@ _PERIODS: dict[tuple[str, str], tuple[str, int]] = {
     ("health.area.stayed", "HIGH"): ("RED", 14 * DAY),
     ("health.area.stayed", "MEDIUM"): ("ORANGE", 14 * DAY),
 }
+_LEVELS = (("GRID_WORKER", 14), ("BACKUP", 14), ("COMMUNITY", 12), ("STREET", 9), ("DISTRICT", 6), ("CITY", 2))
+"""Upwards, with the digits of the division whose row of the roster names somebody."""
 _NATIONAL_DAYS = 14
 _FOR_EVER = 1 << 62
 
@@ -52,6 +56,20 @@ class Alert(NamedTuple):
     change_id: str
 
 
+class Rung(NamedTuple):
+    """One step of an alert's ladder: somebody who may be told, and at which level."""
+
+    level: str
+    addressee: str
+
+
+class Raised(NamedTuple):
+    """An alert from its beginning: its colour, and who is told of it in this order, as long as nobody answers."""
+
+    colour: str
+    ladder: tuple[Rung, ...]
+
+
 @dataclass(slots=True)
 class _Evidence:
     event_id: str
@@ -59,6 +77,7 @@ class _Evidence:
     start: int
     until: int
     positive: bool
+    division: str | None
 
 
 @dataclass(slots=True)
@@ -73,19 +92,26 @@ class _Person:
 
 
 class Oracle:
-    """Tell it what was published, in order, with `accept`; read what must follow from `changes` and `alerts`.
+    """Tell it what was published, in order, with `accept`; read what must follow from `changes`, `alerts` and `raised`
+    (by alert_id).
 
     residence  person_id -> cell (14 digits), or None when nobody knows
-    on_duty    division (14, 9, 6 or 2 digits) -> grid worker or desk, or None
+    on_duty    division (14, 12, 9, 6 or 2 digits) -> grid worker or desk, or None
+    backup     cell -> grid worker, or None
     """
 
-    def __init__(self, residence: Callable[[str], str | None], on_duty: Callable[[str], str | None]) -> None:
-        self._residence = residence
-        self._on_duty = on_duty
+    def __init__(
+        self,
+        residence: Callable[[str], str | None],
+        on_duty: Callable[[str], str | None],
+        backup: Callable[[str], str | None],
+    ) -> None:
+        self._residence, self._on_duty, self._backup = residence, on_duty, backup
         self._people: dict[str, _Person] = {}
         self._mortal: dict[str, _Person] = {}
         self.changes: dict[str, Change] = {}
         self.alerts: dict[str, Alert] = {}
+        self.raised: dict[str, Raised] = {}
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
 
@@ -130,7 +156,9 @@ class Oracle:
     def _pass_time(self, person_id: str, person: _Person, now: int) -> list[Change]:
         changes: list[Change] = []
         for due in sorted({e.until for e in person.evidence if person.time < e.until <= now}):
-            changes += self._change(person_id, person, due, "EXPIRY", f"{person_id}@{due}", None)
+            left = max(_live(person, due), key=lambda e: _RANK[e.colour], default=None)
+            division = left.division if left else None
+            changes += self._change(person_id, person, due, "EXPIRY", f"{person_id}@{due}", division)
         person.time = max(person.time, now)
         return changes
 
@@ -147,46 +175,65 @@ class Oracle:
         return [change]
 
     def _alert(self, person: _Person, change: Change, division: str | None) -> None:
-        if person.alert is None:
-            opened = _derived("grid-alert", change.event_id, 0)
-            person.alert = (opened, self.addressee(change.person_id, division))
-        alert_id, addressee = person.alert
-        state = "RAISED"
-        if change.colour == "GREEN":
-            state, person.alert = "RETRACTED", None
-        event_id = _derived("grid-alert", change.event_id, 1)
+        if person.alert is not None:
+            self._note(person.alert[0], "RETRACTED", 2, change, person.alert[1])
+            person.alert = None
+        if change.colour != "GREEN":
+            ladder = self.ladder(change.person_id, division)
+            person.alert = _derived("grid-alert", change.event_id, 0), ladder[0].addressee
+            self.raised[person.alert[0]] = Raised(change.colour, ladder)
+            self._note(person.alert[0], "RAISED", 1, change, person.alert[1])
+
+    def _note(self, alert_id: str, state: str, number: int, change: Change, addressee: str) -> None:
+        event_id = _derived("grid-alert", change.event_id, number)
         self.alerts[event_id] = Alert(event_id, alert_id, state, change.colour, addressee, change.event_id)
 
-    def addressee(self, person_id: str, division: str | None) -> str:
-        """Who is told about this person: the grid worker of the home cell, or the nearest desk; without a residence the
-        nearest desk of the division where it happened."""
-        place = self._residence(person_id) or (division or "")[:9]
-        for digits in (14, 9, 6, 2):
-            if len(place) >= digits and (who := self._on_duty(place[:digits])):
-                return who
-        return "desk-12"
+    def ladder(self, person_id: str, division: str | None) -> tuple[Rung, ...]:
+        """Who is told about this person, first and after that: the grid worker of the home cell, the backup, then the
+        desks upwards. Without a grid worker the desk of the street is the first, or the nearest above it; without a
+        residence that of the division where it happened."""
+        place = self._residence(person_id) or division or ""
+        ladder: list[Rung] = []
+        for level, digits in _LEVELS:
+            code = place[:digits] if len(place) >= digits else None
+            if level == "BACKUP":
+                who = self._backup(code) if code and ladder else None
+            elif level == "COMMUNITY" and not ladder:
+                who = None
+            else:
+                who = self._on_duty(code) if code else None
+            if level == "CITY":
+                who = who or "desk-12"
+            if who and not (ladder and ladder[-1].addressee == who):
+                ladder.append(Rung(level, who))
+        return tuple(ladder)
 
 
 def _evidence(event_type: str, value: Mapping[str, Any]) -> _Evidence | None:
     """What the event says against a person, or None when it says nothing."""
-    event_id, start = value["event_id"], value["occurred_at"]
+    event_id, start, division = value["event_id"], value["occurred_at"], value.get("division")
     if event_type == "health.test.result":
-        return _Evidence(event_id, "RED", start, _FOR_EVER, True) if value["result"] == "POSITIVE" else None
+        positive = value["result"] == "POSITIVE"
+        return _Evidence(event_id, "RED", start, _FOR_EVER, True, division) if positive else None
     if event_type == "health.national.checked":
         until = value["valid_until"] if value["valid_until"] is not None else start + _NATIONAL_DAYS * DAY
-        return _Evidence(event_id, value["colour"], start, until, False)
+        return _Evidence(event_id, value["colour"], start, until, False, division)
     rule = _PERIODS.get((event_type, value.get("degree") or value.get("risk") or ""))
-    return _Evidence(event_id, rule[0], start, start + rule[1], False) if rule else None
+    return _Evidence(event_id, rule[0], start, start + rule[1], False, division) if rule else None
 
 
-def _colour(person: _Person, now: int) -> str:
-    """The worst of what is live at `now`: not withdrawn, not over, not released."""
-    live = [
-        e.colour
+def _live(person: _Person, now: int) -> list[_Evidence]:
+    """What counts at `now`: not withdrawn, not over, not released."""
+    return [
+        e
         for e in person.evidence
         if e.event_id not in person.withdrawn and e.start <= now < e.until and not (e.positive and _released(person, e))
     ]
-    return max(live, key=_RANK.__getitem__, default="GREEN")
+
+
+def _colour(person: _Person, now: int) -> str:
+    """The worst of what counts."""
+    return max((e.colour for e in _live(person, now)), key=_RANK.__getitem__, default="GREEN")
 
 
 def _released(person: _Person, positive: _Evidence) -> bool:

@@ -5,74 +5,96 @@ import contextlib
 import functools
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 
 from connectors.gateway.keys import Keys
 from streams.chains.layout import AUDIT, load_layout
-from streams.demo import report
-from streams.demo.city import City
+from streams.demo import quiet, report
+from streams.demo.answer import Answers
+from streams.demo.city import City, Duty
 from streams.demo.launcher import Launcher
 from streams.demo.ledger import Ledger
 from streams.demo.listen import Phones
 from streams.demo.live import View
 from streams.demo.oracle import Oracle
+from streams.demo.outline import Outline
+from streams.demo.people import People
 from streams.demo.prepare import Schemas
 from streams.demo.publish import Publishers
-from streams.demo.scenario import Scenario
-from streams.demo.simulator import Plan, Simulator
+from streams.demo.simulator import Simulator
 from streams.demo.watch import Watcher
-from streams.engine.admin import Admin
 from streams.engine.record import Record
-from streams.errors import SystemFailure
+from streams.flows.duty_policy import DutyPolicy
 from streams.settings import Settings
 
-CHANGED = "health.code.changed"
 SECRET = "token-secret"
 """File in the home with the keys that sign tokens, shared with the gateway."""
-_IDLE_S = 90.0
 
 
 class Outbreak:
-    """One run in an event loop: `play` it once."""
+    """One run in an event loop: `play` it once. `policy` is the duty policy that the bus has been started with."""
 
     def __init__(
-        self, settings: Settings, city: City, scenario: Scenario, plan: Plan, launcher: Launcher, console: Console
+        self,
+        settings: Settings,
+        city: City,
+        outline: Outline,
+        policy: DutyPolicy,
+        launcher: Launcher,
+        console: Console,
     ) -> None:
-        self._settings, self._scenario, self._plan = settings, scenario, plan
+        self._settings, self._outline = settings, outline
         self._launcher, self._console = launcher, console
-        people = {p.person_id: p for n in scenario.scripted for p in [city.resident(n)]}
-        roster = {duty.division: duty.on_duty for duty in city.roster()}
+        persons = {p.person_id: p for n in outline.scripted for p in [city.resident(n)]}
+        roster = {duty.division: duty for duty in city.roster()}
+        nobody = Duty("", None, None)
 
-        def residence(person_id: str) -> str | None:
-            person = people[person_id]
-            return person.cell if person.registered else None
+        def oracle() -> Oracle:
+            return Oracle(
+                lambda person_id: persons[person_id].cell if persons[person_id].registered else None,
+                lambda division: roster.get(division, nobody).on_duty,
+                lambda cell: roster.get(cell, nobody).backup,
+            )
 
-        oracle = Oracle(residence, roster.get)
-        self.ledger = Ledger(oracle, frozenset(people))
-        self._addressees = sorted({oracle.addressee(p.person_id, p.cell[:12]) for p in people.values()})
+        periods = policy.periods("RED", int(time.time() * 1000))
+        self._people = People(outline.foretell(oracle()), outline.plan.horizon, periods.seen_ms, periods.acted_ms)
+        self.ledger = Ledger(oracle(), frozenset(persons), self._people)
+        self._notes = {
+            AUDIT: self.ledger.audit,
+            quiet.ALERT: self.ledger.alert_written,
+            quiet.RECEIPTED: self.ledger.receipt_written,
+        }
         self._schemas = Schemas(settings)
 
     async def play(self) -> report.Report:
         """Connect, play, draw up the books."""
-        ledger, plan, launcher = self.ledger, self._plan, self._launcher
+        ledger, launcher, people = self.ledger, self._launcher, self._people
         loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._idle)
+        bootstrap = self._settings.bootstrap_servers
+        inputs = load_layout(self._settings.deploy / "layout.yaml").inputs()
+        start = await asyncio.to_thread(quiet.ends, bootstrap, inputs)
         async with contextlib.AsyncExitStack() as cleanup:
             keys = Keys.load(self._settings.home / SECRET)
-            phones = Phones(launcher.gateway_url, lambda who: keys.sign(who, time.time()), ledger.alert, self._reset)
+
+            def token(who: str) -> str:
+                return keys.sign(who, time.time())
+
+            self._answers = answers = Answers(launcher.gateway_url, token, ledger.oracle, people, ledger, self._fail)
+            cleanup.push_async_callback(answers.close)
+            phones = Phones(launcher.gateway_url, token, self._alert, self._reset)
             cleanup.push_async_callback(phones.close)
-            self._console.print(f"connecting {len(self._addressees):,} phones and desks")
-            # Nothing is under way, so where the gateway is now is the end of everything earlier.
-            place = await phones.place(self._addressees[0])
-            start = await asyncio.to_thread(self._ends)
-            await phones.connect(self._addressees, place)
-            self._scenario.base = int(time.time() * 1000)
-            publishers = Publishers(self._settings.bootstrap_servers, self._schemas.encode)
-            simulator = Simulator(plan, self._scenario, ledger, publishers, launcher.kill_one)
+            self._console.print(f"connecting {len(people.addressees):,} phones and desks")
+            # Nothing of this run is under way, so where the gateway is now is the end of everything earlier.
+            place = await phones.place(people.addressees[0])
+            await phones.connect(people.addressees, place)
+            publishers = Publishers(bootstrap, self._schemas.encode)
+            base = int(time.time() * 1000)
+            simulator = Simulator(self._outline, base, ledger, publishers, launcher.kill_one)
             self._simulator = simulator
-            watcher = Watcher(self._settings.bootstrap_servers, start, loop, self._take, simulator.fail)
+            watcher = Watcher(bootstrap, start, loop, self._take, simulator.fail)
             cleanup.callback(watcher.stop)
             view = View(
                 self._console, ledger, lambda: simulator.phase, lambda: launcher.kills, lambda: phones.connected
@@ -88,6 +110,11 @@ class Outbreak:
                 await simulator.play()
             return report.make(ledger, launcher.kills)
 
+    def _alert(self, addressee: str, value: Mapping[str, Any], at: float) -> None:
+        """What a phone received."""
+        if self.ledger.alert(addressee, value, at):
+            self._answers.take(addressee, value)
+
     def _take(self, records: Sequence[Record]) -> None:
         """A batch of what the bus wrote for itself."""
         try:
@@ -96,9 +123,9 @@ class Outbreak:
                     self.ledger.dead_letter(record.value, dict(record.headers))
                 elif record.value is None:
                     continue
-                elif record.topic == AUDIT:
-                    self.ledger.audit(self._schemas.decode(AUDIT, record.value))
-                elif (change := self.ledger.change(self._schemas.decode(CHANGED, record.value))) is not None:
+                elif record.topic != quiet.CHANGED:
+                    self._notes[record.topic](self._schemas.decode(record.topic, record.value))
+                elif (change := self.ledger.change(self._schemas.decode(quiet.CHANGED, record.value))) is not None:
                     self._simulator.seen(change)
         except Exception as error:  # in a callback of the loop it would only be logged, and the run wait for ever
             self._simulator.fail(error)
@@ -106,36 +133,8 @@ class Outbreak:
     def _reset(self, addressee: str) -> None:
         self.ledger.resets += 1
 
-    def _idle(self) -> None:
-        """Wait until the bus has worked off what an earlier run, broken off, has left. Raises SystemFailure."""
-        from streams.engine.app import group_of  # brings Faust, which nothing else here needs
-
-        admin, inputs = Admin(self._settings.bootstrap_servers), self._inputs()
-        deadline = time.monotonic() + _IDLE_S
-        while True:
-            behind = _behind(admin, group_of("intake"), inputs, 0)
-            city = sorted({topic.split(".", 2)[2] for topic in inputs})
-            behind += _behind(
-                admin, group_of("person"), city, 1
-            )  # the marker of a transaction is an offset that nobody reads
-            if not behind:
-                return
-            if time.monotonic() > deadline:
-                raise SystemFailure(f"the bus is still {behind} records behind after {_IDLE_S:.0f} s")
-            time.sleep(0.2)
-
-    def _inputs(self) -> list[str]:
-        return load_layout(self._settings.deploy / "layout.yaml").inputs()
-
-    def _ends(self) -> dict[tuple[str, int], int]:
-        topics = [CHANGED, AUDIT, *(f"dead.{topic}" for topic in self._inputs())]
-        return dict(Admin(self._settings.bootstrap_servers).ends(topics))
-
-
-def _behind(admin: Admin, group: str, topics: list[str], markers: int) -> int:
-    committed, starts = admin.committed(group), admin.starts(topics)
-    left = (end - committed.get(tp, starts[tp]) for tp, end in admin.ends(topics).items())
-    return sum(n for n in left if n > markers)
+    def _fail(self, error: BaseException) -> None:
+        self._simulator.fail(error)
 
 
 def _ended(simulator: Simulator, task: "asyncio.Task[None]") -> None:

@@ -11,7 +11,7 @@ from streams.contract.contracts import load_contracts
 from streams.contract.division import Divisions
 from streams.contract.released import Released
 from streams.demo import tables
-from streams.demo.city import CELLS, City
+from streams.demo.city import City
 from streams.demo.kept import Kept
 from streams.engine.admin import Admin
 from streams.engine.reader import Reader
@@ -55,9 +55,10 @@ def load_tables(settings: Settings, city: City, people: int, kept: Kept, encode:
     `kept` up to date."""
     if kept.seed != city.seed:
         kept.people = 0
-    if kept.people >= people:
+    roster = tables.roster_digest(city)
+    if kept.people >= people and kept.roster == roster:
         return False
-    missing = range(kept.people, people)
+    missing = range(min(kept.people, people), people)
     columns = (
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),
@@ -65,8 +66,8 @@ def load_tables(settings: Settings, city: City, people: int, kept: Kept, encode:
         rich.progress.TimeRemainingColumn(),
     )
     with rich.progress.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("loading roster and residences", total=len(missing) + CELLS)
+        task = bar.add_task("loading roster and residences", total=len(missing) + len(city.cells))
         tables.load(settings.bootstrap_servers, city, missing, encode, lambda n: bar.update(task, completed=n))
-    kept.people, kept.seed = people, city.seed
+    kept.people, kept.seed, kept.roster = max(kept.people, people), city.seed, roster
     kept.write(settings.home)
     return True

@@ -1,32 +1,25 @@
 """The report that must balance: what was published against what came out, line by line, and the same as JSON.
 
-A line holds two numbers that must be equal; the run is good when every line holds.
+The run is good when every line holds.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from streams.demo.duty_lines import duty_lines
 from streams.demo.ledger import ALERT_VIEW, CHANGE_VIEW, Ledger
+from streams.demo.line import Line, words
 
-_INTAKE, _CODE, _ALERT = "intake", "health-code", "grid-alert"
+_INTAKE, _CODE, _ALERT, _DUTY = "intake", "health-code", "grid-alert", "alert-duty"
 
 
-class Line(NamedTuple):
-    """One equation: `left` and `right` must be the same number."""
-
-    name: str
-    left: int
-    right: int
-    detail: str = ""
-
-    @property
-    def holds(self) -> bool:
-        return self.left == self.right
+K = TypeVar("K")
 
 
 class Report(NamedTuple):
@@ -71,18 +64,20 @@ class Report(NamedTuple):
 def make(ledger: Ledger, kills: int) -> Report:
     """Draw up the books."""
     oracle, intake = ledger.oracle, ledger.flow(_INTAKE)
-    rejected = intake.rejected.total()
-    changes, alerts = _compare(oracle.changes, ledger.changes), _compare(oracle.alerts, ledger.known_alerts())
-    duplicates = ledger.repeated_changes + ledger.repeated_alerts
+    accepted, rejected = ledger.accepted(), intake.rejected.total()
+    changes = _compare(oracle.changes, ledger.changes)
+    alerts = _compare(ledger.expected_alerts(), ledger.known_alerts())
+    duplicates = ledger.repeated_changes + ledger.repeated_alerts + ledger.repeated_written()
     foreign = len(ledger.foreign_changes)
     late = f"{foreign} of people of an earlier run, broken off or just expired" if foreign else ""
+    verdict = ledger.duties.verdict()
     lines = [
-        Line("published = accepted + rejected", ledger.published, intake.delivered + rejected),
-        Line("accepted, expected = by intake", oracle.accepted, intake.delivered),
-        Line("rejected, spoilt = by intake", oracle.rejected.total(), rejected, _words(intake.rejected)),
+        Line("published = accepted + rejected", ledger.published, accepted + rejected),
+        Line("accepted, expected = by intake", oracle.accepted, accepted),
+        Line("rejected, spoilt = by intake", oracle.rejected.total(), rejected, words(intake.rejected)),
         *(_dead_letters(ledger)),
-        *(_flow(name, ledger) for name in sorted({_INTAKE, _CODE, _ALERT, *ledger.flows})),
-        Line("accepted = read by health-code", intake.delivered, ledger.flow(_CODE).read),
+        *(_flow(name, ledger) for name in sorted({_INTAKE, _CODE, _ALERT, _DUTY, *ledger.flows})),
+        Line("accepted = read by health-code", accepted, ledger.flow(_CODE).read),
         Line("colour changes = read by grid-alert", len(ledger.changes) + foreign, ledger.flow(_ALERT).read, late),
         Line("colour changes, expected = seen", len(oracle.changes), len(ledger.changes), _by_cause(ledger)),
         Line("colour changes, expected and not seen so", changes.missing, 0),
@@ -90,16 +85,21 @@ def make(ledger: Ledger, kills: int) -> Report:
         *_alert_lines(ledger),
         Line("alerts, expected and not received so", alerts.missing, 0),
         Line("alerts, received and not expected so", alerts.unexpected, 0),
-        Line("colour changes = in the citizens' view", len(ledger.changes) + foreign, _view(ledger, CHANGE_VIEW)),
-        Line("alerts = in the grid workers' view", len(oracle.alerts) + foreign, _view(ledger, ALERT_VIEW)),
+        *duty_lines(ledger, verdict),
+        Line("colour changes = in the citizens' view", len(ledger.changes) + foreign,
+             ledger.view(CHANGE_VIEW, "person")),
+        Line("alerts and their steps = in the grid workers' view", ledger.written.total(),
+             ledger.view(ALERT_VIEW, "person") + ledger.view(ALERT_VIEW, "alert"), _own(ledger)),
         Line("received or seen twice", duplicates, 0),
         Line("phones that could not resume and began afresh", ledger.resets, 0),
-    ]
+    ]  # fmt: skip
     p50, p99, longest = percentiles(ledger.latencies)
+    seen_s, acted_s = ledger.duties.medians()
     data = {
         "published": ledger.published,
-        "accepted": intake.delivered,
+        "accepted": accepted,
         "rejected": rejected,
+        "receipts": len(ledger.acknowledged),
         "flows": {
             name: {
                 "read": flow.read,
@@ -110,19 +110,23 @@ def make(ledger: Ledger, kills: int) -> Report:
             }
             for name, flow in sorted(ledger.flows.items())
         },
-        "views": {
-            name: {"delivered": view.delivered, "withheld": dict(sorted(view.withheld.items()))}
-            for name, view in sorted(ledger.views.items())
-        },
+        "views": ledger.view_totals(),
         "changes_expected": len(oracle.changes),
         "changes": len(ledger.changes),
         "alerts_expected": len(oracle.alerts),
         "alerts_received": len(ledger.known_alerts()),
-        "missing": changes.missing + alerts.missing,
+        "escalated_expected": verdict.escalated_expected,
+        "escalated": verdict.escalated,
+        "closed_expected": verdict.closed_expected,
+        "closed": verdict.closed,
+        "raced": verdict.raced,
+        "missing": changes.missing + alerts.missing + verdict.escalated_missing,
         "duplicates": duplicates,
         "p50_ms": p50,
         "p99_ms": p99,
         "max_ms": longest,
+        "seen_median_s": seen_s,
+        "acted_median_s": acted_s,
         "kills": kills,
     }
     return Report(tuple(lines), data)
@@ -133,7 +137,7 @@ class _Compared(NamedTuple):
     unexpected: int
 
 
-def _compare(expected: dict[str, Any], seen: dict[str, Any]) -> _Compared:
+def _compare(expected: Mapping[K, Any], seen: Mapping[K, Any]) -> _Compared:
     """Entry by entry, by id and content: one that came with another content is both missing and unexpected."""
     missing = sum(seen.get(id_) != entry for id_, entry in expected.items())
     unexpected = sum(expected.get(id_) != entry for id_, entry in seen.items())
@@ -145,7 +149,7 @@ def _flow(name: str, ledger: Ledger) -> Line:
     filtered, rejected = flow.filtered.total(), flow.rejected.total()
     detail = f"delivered {flow.delivered:,}"
     if filtered:
-        detail += f", filtered {_words(flow.filtered)}"
+        detail += f", filtered {words(flow.filtered)}"
     if rejected:
         detail += f", rejected {rejected:,}"
     if flow.fired:
@@ -162,7 +166,7 @@ def _dead_letters(ledger: Ledger) -> list[Line]:
     return [
         Line("spoilt inputs = dead letters that say why and whence", expected.total(), agreeing, detail),
         Line("dead letters that nobody expected", found.total() - agreeing + ledger.dead_unexpected.total(), 0,
-             _words(ledger.dead_unexpected)),
+             words(ledger.dead_unexpected)),
     ]  # fmt: skip
 
 
@@ -174,29 +178,25 @@ def _alert_lines(ledger: Ledger) -> list[Line]:
     for state in sorted(expected.keys() | received.keys()):
         told = [a for a in ledger.known_alerts().values() if a.state == state]
         colours = Counter(alert.colour.lower() for alert in told)
-        levels = Counter(_LEVELS.get(len(alert.addressee), "?") for alert in told)
+        levels = Counter(_DOORS.get(len(alert.addressee), "?") for alert in told)
         lines.append(
             Line(f"alerts {state}, expected = received", expected[state], received[state],
-                 f"{_words(colours)}; to {_words(levels)}")
+                 f"{words(colours)}; to {words(levels)}")
         )  # fmt: skip
     return lines
 
 
-_LEVELS = {9: "grid workers", 14: "street desks", 11: "district desks", 7: "the city's desk"}
+_DOORS = {9: "grid workers", 14: "street desks", 11: "district desks", 7: "the city's desk"}
 """By the length of an addressee's id: gw-000001, desk-120101001, desk-120101, desk-12."""
 
 
 def _by_cause(ledger: Ledger) -> str:
-    return _words(Counter(change.cause.lower() for change in ledger.changes.values()))
+    return words(Counter(change.cause.lower() for change in ledger.changes.values()))
 
 
-def _view(ledger: Ledger, name: str) -> int:
-    view = ledger.views.get(name)
-    return view.delivered + view.withheld.total() if view is not None else 0
-
-
-def _words(counts: Counter[str]) -> str:
-    return ", ".join(f"{word} {count:,}" for word, count in sorted(counts.items()) if count)
+def _own(ledger: Ledger) -> str:
+    raised = ledger.written.total() - ledger.steps_written
+    return f"raised and retracted {raised:,}, steps after that {ledger.steps_written:,}"
 
 
 def percentiles(latencies: list[float]) -> tuple[float | None, float | None, float | None]:

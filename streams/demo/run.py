@@ -18,12 +18,13 @@ from rich.console import Console
 from streams import settings as settings_module
 from streams.demo import prepare, tables
 from streams.demo.city import City
+from streams.demo.hurry import hurried
 from streams.demo.kept import FILE, Kept
 from streams.demo.launcher import WORKERS, Launcher
 from streams.demo.outbreak import Outbreak
+from streams.demo.outline import Outline, Plan
 from streams.demo.prepare import Schemas
 from streams.demo.scenario import Scenario
-from streams.demo.simulator import Plan
 from streams.errors import UserError
 from streams.local import targets
 from streams.local.stack import Stack
@@ -58,10 +59,10 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
         if kept_running := targets.stop_all(home):
             progress(f"stopped {', '.join(kept_running)}, kept from an earlier run: this one starts its own")
         stack = _start_stack(home, options, progress, cleanup)
-        settings = settings_module.load()
+        settings, policy = hurried(settings_module.load())
         city = City(settings.deploy / "divisions.csv")
         kept, scenario = _prepare(settings, city, options, console, progress, register)
-        launcher = Launcher(home, options.keep, progress)
+        launcher = Launcher(home, settings.deploy, options.keep, progress)
         cleanup.callback(launcher.stop)
         progress("starting workers and gateway")
         launcher.start()
@@ -69,7 +70,8 @@ def run(options: Options, console: Console, register: Callable[[Settings], objec
             say.stop()
         kept.runs, kept.next_person = kept.runs + 1, scenario.next_person
         kept.write(home)
-        outbreak = Outbreak(settings, city, scenario, options.plan, launcher, console)
+        outline = Outline(options.plan, scenario)
+        outbreak = Outbreak(settings, city, outline, policy, launcher, console)
         books = asyncio.run(outbreak.play())
         launcher.save_metrics()
         books.write(home / REPORT)
@@ -131,7 +133,9 @@ def _prepare(
 
 def _keep(stack: Stack | None, launcher: Launcher, console: Console, who: str | None) -> None:
     """Say where everything is; `who` has alerts to look at."""
-    console.print(f"grid workers' page   {launcher.gateway_url}/login-stub?id={who or 'desk-12'}")
+    url = launcher.gateway_url
+    console.print(f"grid workers' page   {url}/login-stub?id={who or 'desk-12'}")
+    console.print(f"command page         {url}/login-stub?id=desk-12 then {url}/command")
     for name in (*WORKERS, "gateway"):
         console.print(f"metrics of {name:<10} http://127.0.0.1:{launcher.processes[name].port}/metrics")
     if stack is not None:

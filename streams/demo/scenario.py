@@ -19,8 +19,12 @@ SCRIPTED = 2
 """Of the eight residents of a cell this many get a script; the others are only tested, and are negative."""
 
 
+_TIMES = ("occurred_at", "valid_until")
+
+
 class Draft(NamedTuple):
-    """One input to be: who publishes it, as which event type, with which fields, and how it is spoilt, if it is."""
+    """One input to be: who publishes it, as which event type, with which fields, and how it is spoilt, if it is. Its
+    times are in ms from the run's beginning, which is known only when everything else is ready."""
 
     publisher: str
     type: str
@@ -30,6 +34,12 @@ class Draft(NamedTuple):
     @property
     def topic(self) -> str:
         return f"in.{self.publisher}.{self.type}"
+
+    def dated(self, base: int) -> "Draft":
+        """The same with real times, for a run that began at `base` (ms)."""
+        value = self.value
+        times = {name: base + value[name] for name in _TIMES if value.get(name) is not None}
+        return self._replace(value=value | times)
 
 
 class Script(NamedTuple):
@@ -52,8 +62,6 @@ class Scenario:
         self._city = city
         self._rng = random.Random(f"{city.seed}/{run}")
         self._expiry = expiry
-        self.base = 0
-        """The run's beginning in ms, to be set before anything is made; nothing is dated after it but what is wrong."""
         first = first_person + -first_person % HOUSEHOLD
         self.next_person = first + -(-stories // SCRIPTED) * HOUSEHOLD
         """The first person that this run does not use."""
@@ -100,7 +108,8 @@ class Scenario:
             drafts.append(draft._replace(spoilt=kind))
         return drafts
 
-    # What publishers say. `ago` is how long before the run's beginning it happened, in ms.
+    # What publishers say. `ago` is how long before the run's beginning it happened, in ms: nothing is dated after that
+    # but what is wrong.
 
     def test(self, person: Resident, result: str, ago: int = 10 * MINUTE) -> Draft:
         return self._draft("wjw", "health.test.result", person, ago, result=result, laboratory="天津市第三中心实验室")
@@ -128,7 +137,7 @@ class Scenario:
     def _draft(self, publisher: str, event_type: str, person: Resident, ago: int, **fields: Any) -> Draft:
         value = {
             "event_id": str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
-            "occurred_at": self.base - ago,
+            "occurred_at": -ago,
             "publisher": publisher,
             "person_id": person.person_id,
             "division": person.cell[:12],
@@ -152,7 +161,7 @@ def _stay(s: Scenario, p: Resident) -> Stages:
 
 
 def _national(s: Scenario, p: Resident) -> Stages:
-    return ((s.national(p, "ORANGE", s.base + 3 * DAY),),)
+    return ((s.national(p, "ORANGE", 3 * DAY),),)
 
 
 def _national_default(s: Scenario, p: Resident) -> Stages:
@@ -215,7 +224,7 @@ def _expires(s: Scenario, p: Resident) -> Stages:
 
 
 def _national_expires(s: Scenario, p: Resident) -> Stages:
-    return ((s.national(p, "ORANGE", s.base - s.over_at(0)),),)
+    return ((s.national(p, "ORANGE", -s.over_at(0)),),)
 
 
 def _expires_to_orange(s: Scenario, p: Resident) -> Stages:

@@ -30,12 +30,17 @@ def test_every_grid_worker_is_on_duty_or_a_backup(city: City) -> None:
     assert len(set(on_duty)) == len(on_duty)
 
 
-def test_some_cells_have_no_grid_worker_and_some_streets_and_districts_no_desk(city: City) -> None:
+def test_some_cells_have_no_grid_worker_and_some_divisions_no_desk(city: City) -> None:
     on_duty = {d.division: d.on_duty for d in city.roster()}
     assert 0 < sum(not on_duty.get(cell) for cell in city.cells) < 0.1 * CELLS
+    without = sum(not on_duty.get(community) for community in city.communities)
+    assert len(city.communities) / 7 < without < len(city.communities) / 5
     assert 0 < sum(not on_duty.get(street) for street in city.streets) < 100
     assert 0 < sum(not on_duty.get(district) for district in city.districts) < 8
     assert on_duty["12"] == "desk-12"
+    assert {who for division, who in on_duty.items() if len(division) < 14 and who} == {
+        f"desk-{division}" for division in on_duty if len(division) < 14
+    }
 
 
 def test_the_same_seed_makes_the_same_city_and_another_seed_another(city: City) -> None:

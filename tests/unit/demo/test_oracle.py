@@ -18,12 +18,15 @@ ROSTER = {
     "120103": "desk-120103",
     "12": "desk-12",
     "120105001": "desk-120105001",
+    "120101001001": "desk-120101001001",
+    "120101": "desk-120101",
 }
+BACKUP = {"12010100100101": "gw-000002", "12010200100101": "gw-000003"}
 
 
 @pytest.fixture
 def oracle() -> Oracle:
-    return Oracle(HOMES.get, ROSTER.get)
+    return Oracle(HOMES.get, ROSTER.get, BACKUP.get)
 
 
 def event(event_id: str, person: str = "anna", at: int = NOW, **fields: Any) -> dict[str, Any]:
@@ -56,9 +59,12 @@ def test_derived_ids_are_uuid_5_of_flow_source_and_number(oracle: Oracle) -> Non
     namespace = uuid.UUID("6b5a6f0e-3f0d-5c6e-9a6d-0c7f6f3c1a20")
     (change,) = oracle.accept(*contact("e1"), at=NOW)
     assert change.event_id == str(uuid.uuid5(namespace, "health-code/e1/0"))
-    (alert,) = oracle.alerts.values()
-    assert alert.alert_id == str(uuid.uuid5(namespace, f"grid-alert/{change.event_id}/0"))
-    assert alert.event_id == str(uuid.uuid5(namespace, f"grid-alert/{change.event_id}/1"))
+    (raised,) = oracle.alerts.values()
+    assert raised.alert_id == str(uuid.uuid5(namespace, f"grid-alert/{change.event_id}/0"))
+    assert raised.event_id == str(uuid.uuid5(namespace, f"grid-alert/{change.event_id}/1"))
+    (change,) = oracle.accept("health.evidence.corrected", event("c1", corrects="e1"), at=NOW)
+    retracted = list(oracle.alerts.values())[-1]
+    assert retracted.event_id == str(uuid.uuid5(namespace, f"grid-alert/{change.event_id}/2"))
 
 
 @pytest.mark.parametrize(
@@ -77,12 +83,40 @@ def test_without_grid_worker_the_street_then_the_district_then_the_city_is_told(
     assert alerts(oracle) == [("RAISED", "RED", told)]
 
 
-def test_the_worst_evidence_wins_and_the_alert_is_raised_again_under_the_same_id(oracle: Oracle) -> None:
+def test_who_may_be_told_later_are_the_levels_above_that_have_somebody(oracle: Oracle) -> None:
+    assert oracle.ladder("anna", None) == (
+        ("GRID_WORKER", "gw-000001"),
+        ("BACKUP", "gw-000002"),
+        ("COMMUNITY", "desk-120101001001"),
+        ("DISTRICT", "desk-120101"),
+        ("CITY", "desk-12"),
+    )
+    assert oracle.ladder("ben", None) == (("STREET", "desk-120102001"), ("CITY", "desk-12")), "nobody's backup"
+    assert oracle.ladder("nobody knows where", "120101001001") == (("DISTRICT", "desk-120101"), ("CITY", "desk-12"))
+    assert oracle.ladder("dora", None) == (("CITY", "desk-12"),)
+
+
+def test_the_very_one_who_has_it_is_not_told_again_one_level_up() -> None:
+    alone = Oracle(HOMES.get, ROSTER.get, {"12010100100101": "gw-000001"}.get)
+    assert [rung.level for rung in alone.ladder("anna", None)] == ["GRID_WORKER", "COMMUNITY", "DISTRICT", "CITY"]
+
+
+def test_the_worst_evidence_wins_and_each_colour_is_an_alert_of_its_own(oracle: Oracle) -> None:
     oracle.accept(*contact("e1", "SECONDARY"), at=NOW)
     oracle.accept(*contact("e2", "CLOSE"), at=NOW + 1)
     oracle.accept(*contact("e3", "SECONDARY"), at=NOW + 2)
     assert colours(oracle) == [("GREEN", "ORANGE", "EVIDENCE"), ("ORANGE", "RED", "EVIDENCE")]
-    assert len({a.alert_id for a in oracle.alerts.values()}) == 1
+    first, retracted, second = oracle.alerts.values()
+    assert alerts(oracle) == [(state, colour, "gw-000001") for state, colour in _WORSE]
+    assert first.alert_id == retracted.alert_id != second.alert_id
+    assert retracted.change_id == second.change_id
+    assert {id_: raised.colour for id_, raised in oracle.raised.items()} == {
+        first.alert_id: "ORANGE",
+        second.alert_id: "RED",
+    }
+
+
+_WORSE = (("RAISED", "ORANGE"), ("RETRACTED", "RED"), ("RAISED", "RED"))
 
 
 def test_two_negatives_a_day_apart_from_day_7_on_release(oracle: Oracle) -> None:
@@ -124,7 +158,11 @@ def test_time_alone_turns_a_code_to_what_is_left_and_then_green(oracle: Oracle) 
         ("RED", "ORANGE", "EXPIRY"),
         ("ORANGE", "GREEN", "EXPIRY"),
     ]
-    assert alerts(oracle)[-2:] == [("RAISED", "ORANGE", "gw-000001"), ("RETRACTED", "GREEN", "gw-000001")]
+    assert alerts(oracle)[1:] == [
+        ("RETRACTED", "ORANGE", "gw-000001"),
+        ("RAISED", "ORANGE", "gw-000001"),
+        ("RETRACTED", "GREEN", "gw-000001"),
+    ]
 
 
 @pytest.mark.parametrize(

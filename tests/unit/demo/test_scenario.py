@@ -9,9 +9,10 @@ import pytest
 
 from streams.demo.city import City
 from streams.demo.oracle import Alert, Change, Oracle
+from streams.demo.outline import WARM_STORIES, Plan
 from streams.demo.scenario import Draft, Scenario, Script
-from streams.demo.simulator import WARM_STORIES, Plan
-from streams.flows import grid_alert, health_code, policy
+from streams.flows import duty_policy, grid_alert, health_code, policy
+from streams.flows.duty import above
 from streams.flows.flow import Event
 from streams.flows.memory import MemoryRunner
 
@@ -26,9 +27,7 @@ def city() -> City:
 
 def scenario(city: City, run: int = 0, first: int = 0, plan: Plan | None = None) -> Scenario:
     plan = plan or Plan()
-    made = Scenario(city, run, first, plan.stories, plan.expiry)
-    made.base = NOW
-    return made
+    return Scenario(city, run, first, plan.stories, plan.expiry)
 
 
 def all_scripts(made: Scenario, plan: Plan) -> list[Script]:
@@ -39,8 +38,8 @@ def all_scripts(made: Scenario, plan: Plan) -> list[Script]:
 
 def oracle_of(city: City, made: Scenario) -> Oracle:
     people = {p.person_id: p for n in made.scripted for p in [city.resident(n)]}
-    roster = {duty.division: duty.on_duty for duty in city.roster()}
-    return Oracle(lambda id_: people[id_].cell if people[id_].registered else None, roster.get)
+    on_duty, backup = ({duty.division: duty[n] for duty in city.roster()} for n in (1, 2))
+    return Oracle(lambda id_: people[id_].cell if people[id_].registered else None, on_duty.get, backup.get)
 
 
 def test_a_whole_run_has_50000_events_and_2000_alerts_and_tells_every_story(city: City) -> None:
@@ -51,7 +50,7 @@ def test_a_whole_run_has_50000_events_and_2000_alerts_and_tells_every_story(city
     for script in scripts:
         for stage in script.stages:
             for draft in stage:
-                oracle.accept(draft.type, draft.value, NOW)
+                oracle.accept(draft.type, draft.dated(NOW).value, NOW)
     oracle.pass_time(NOW + plan.expiry[1])
     assert plan.seconds * plan.rate + plan.bursts * plan.burst >= 50_000
     assert len(oracle.alerts) >= 2_000
@@ -67,7 +66,7 @@ def test_every_stage_but_the_last_changes_the_colour_so_that_its_effect_can_be_a
     oracle = oracle_of(city, made)
     for script in all_scripts(made, Plan()):
         for stage in script.stages[:-1]:
-            changes = [change for draft in stage for change in oracle.accept(draft.type, draft.value, NOW)]
+            changes = [change for draft in stage for change in oracle.accept(draft.type, draft.value, 0)]
             assert len(changes) == 1, script.kind
 
 
@@ -92,14 +91,15 @@ def test_the_oracle_and_the_flows_agree_on_every_story(city: City) -> None:
     oracle = oracle_of(city, made)
     people = {p.person_id: p for n in made.scripted for p in [city.resident(n)]}
     residences = {p.person_id: {"cell": p.cell} for p in people.values() if p.registered}
-    roster = {duty.division: {"on_duty": duty.on_duty} for duty in city.roster()}
+    roster = {duty.division: duty._asdict() for duty in city.roster()}
     code = MemoryRunner(health_code.make(policy.load(DEPLOY / "health-code-policy.yaml")))
-    alerts = MemoryRunner(grid_alert.FLOW, {"ref.residence": residences, "ref.roster": roster})
+    duty = duty_policy.load(DEPLOY / "alert-duty-policy.yaml")
+    alerts = MemoryRunner(grid_alert.make(duty), {"ref.residence": residences, "ref.roster": roster})
     scripts = all_scripts(made, plan)
     for round_ in range(4):
         for script in scripts:
-            for draft in script.stages[round_] if round_ < len(script.stages) else ():
-                at = NOW + round_
+            for undated in script.stages[round_] if round_ < len(script.stages) else ():
+                draft, at = undated.dated(NOW), NOW + round_
                 oracle.accept(draft.type, draft.value, at)
                 code.send(Event(draft.type, draft.value["person_id"], draft.value), at)
     oracle.pass_time(NOW + plan.expiry[1])
@@ -108,6 +108,7 @@ def test_the_oracle_and_the_flows_agree_on_every_story(city: City) -> None:
         alerts.send(event, NOW)
     assert {_change(e.value) for e in code.events} == set(oracle.changes.values())
     assert {_alert(e.value) for e in alerts.events} == set(oracle.alerts.values())
+    _agree_on_ladders(oracle, alerts.events, {"ref.roster": roster})
 
 
 def test_a_spoilt_input_and_the_negatives_are_about_people_of_whom_nothing_else_is_told(city: City) -> None:
@@ -116,6 +117,16 @@ def test_a_spoilt_input_and_the_negatives_are_about_people_of_whom_nothing_else_
     drafts: list[Draft] = [*made.negatives(2_000), *made.spoilt(["truncated"] * 50)]
     assert not told & {draft.value["person_id"] for draft in drafts}
     assert len({draft.value["event_id"] for draft in drafts}) < len(drafts), "a few are sent twice"
+
+
+def _agree_on_ladders(oracle: Oracle, events: list[Event], tables: Mapping[str, Any]) -> None:
+    """Who would be told of each alert, one level after the other, if nobody ever answered."""
+    for event in events:
+        if event.value["state"] == "RAISED":
+            climbed = [(event.value["addressee_level"], event.value["addressee"])]
+            while (higher := above(*climbed[-1], event.value["cell"], event.value["division"], tables)) is not None:
+                climbed.append(higher)
+            assert climbed == list(oracle.raised[event.key].ladder)
 
 
 def _change(value: Mapping[str, Any]) -> Change:
