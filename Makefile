@@ -9,10 +9,12 @@ PYTHON := $(shell for p in python3.11 python3 python; do \
   $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 INSTALLED := .venv/installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+AXE_VERSION := 4.14.1
+AXE := .venv/axe-$(AXE_VERSION)
 PATHS ?= tests
 ARGS ?=
 
-.PHONY: help setup jars check test demo up down clean
+.PHONY: help setup jars axe check test demo up down clean
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +23,7 @@ help: ## This list
 	@echo '  make demo ARGS="--chaos"   kill workers and the gateway in the middle'
 	@echo '  make test PATHS=tests/unit a part of the tests'
 
-setup: $(INSTALLED) jars ## Install: virtual environment, pinned dependencies, Kafka and the registry
+setup: $(INSTALLED) jars axe ## Install: virtual environment, pinned dependencies, Kafka and the registry
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n '$(PYTHON)' || { echo 'haihe needs Python 3.11 (`apt-get install python3.11 python3.11-venv`)' >&2; exit 1; }
@@ -33,6 +35,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 jars: $(INSTALLED)
 	@$(BIN)/python -m streams.local.jars
+
+# What judges whether everybody can use the pages; used by tests alone, which are skipped without it.
+axe: $(INSTALLED)
+	@test -d $(AXE) || ! command -v npm >/dev/null || { \
+	  rm -rf .venv/axe-*; \
+	  npm install --silent --no-package-lock --no-audit --no-fund --prefix $(AXE).new axe-core@$(AXE_VERSION) \
+	    && mv $(AXE).new $(AXE) || echo 'axe-core cannot be installed: the tests of accessibility will be skipped'; }
 
 check: $(INSTALLED) ## ruff, mypy --strict, import directions, schema lint
 	$(BIN)/ruff check .

@@ -75,6 +75,21 @@ async def test_the_way_out_of_the_sheet_answers_nothing(tmp_path: Path) -> None:
         await answered(page, gateway, 1)
 
 
+async def test_the_second_of_two_quick_taps_gives_no_answer(tmp_path: Path) -> None:
+    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+        bus.raise_alert(1)
+        await log_in(page, gateway.url)
+        await page.until(NUMBERS, "1")
+        quick = "new MouseEvent('click', {bubbles: true, cancelable: true, detail: 2})"
+        await page.ask(
+            f"document.querySelector({card(1, '.act')!r}).click(),"
+            f" document.querySelector('#sheet button').dispatchEvent({quick}), 0"
+        )
+        assert await page.ask(SHEET) is True
+        await page.tap("#sheet button[value=OTHER]")
+        await page.says("#ended", "已办结（您，其他）")
+
+
 async def test_an_alert_that_ends_takes_its_open_sheet_along(tmp_path: Path) -> None:
     async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
         bus.raise_alert(1)

@@ -1,6 +1,6 @@
 // Lists that change by themselves while people touch them: nothing moves under a pressing thumb, a tap that was aimed at
 // what stood there before is not taken, and the focus stays where it is.
-const AIM = 350; // ms between seeing a thing and hitting it
+export const AIM = 350; // ms between seeing a thing and hitting it
 const LONGEST = 10_000; // a press that never ends, as some browsers have it after a long one
 
 export class Hold {
