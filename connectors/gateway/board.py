@@ -159,9 +159,9 @@ class Board:
             tally.new_day()
             tally.stamp = self._stamp
         self._ended = {id: stands for id, stands in self._ended.items() if stands.at >= midnight - DAY_MS}
-        # Whose clock is ahead of ours has already begun the new day.
         for stands in chain(self._open.values(), self._ended.values()):
-            self._count_day(stands, 1)
+            if stands.at >= midnight or stands.opened_at >= midnight:  # a clock ahead of ours has begun the new day
+                self._count_day(stands, 1)
 
     def _line(self, stands: Standing) -> tuple[Tally, ...]:
         return self._lines.get(stands.division, self._city)

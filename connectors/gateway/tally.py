@@ -1,9 +1,8 @@
 """The counts of one division, and how long its people take, in a form that events can be added to and taken off again.
 
 Medians are kept as histograms: adding and taking off costs the same however many alerts there are, and a division holds
-at most about 2,500 numbers (a sorted list of all durations would hold every one of them, and move half of them for each
-that comes). They are exact below ten minutes, to ten seconds below two hours, and to the minute beyond: a person who
-reads them wants to know no better.
+at most about 450 numbers (a sorted list of all durations would hold every one of them, and move half of them for each
+that comes). The numbers are as exact as a person wants to know them, finer the shorter the duration.
 """
 
 from typing import TypedDict
@@ -28,10 +27,13 @@ class Counts(TypedDict):
 
 
 def rounded(seconds: int) -> int:
-    """`seconds` as precisely as they are kept; a day at most."""
-    if seconds < 600:
+    """`seconds` as precisely as they are kept: to the second below 2 minutes, to 5 seconds below 10 minutes, to the
+    minute below 2 hours, beyond that to 10 minutes; a day at most."""
+    if seconds < 120:
         return seconds
-    return seconds // 10 * 10 if seconds < 7200 else min(seconds // 60 * 60, _DAY_S)
+    if seconds < 600:
+        return seconds // 5 * 5
+    return seconds // 60 * 60 if seconds < 7200 else min(seconds // 600 * 600, _DAY_S)
 
 
 class Durations:

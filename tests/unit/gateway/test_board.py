@@ -137,7 +137,7 @@ def test_a_median_is_the_middle_of_what_was_added_and_not_taken_off(some: list[t
 
 
 @pytest.mark.parametrize(
-    ("seconds", "kept"), [(0, 0), (599, 599), (609, 600), (7199, 7190), (7259, 7200), (1_000_000, 86_400)]
+    ("seconds", "kept"), [(0, 0), (119, 119), (599, 595), (659, 600), (7199, 7140), (7799, 7200), (1_000_000, 86_400)]
 )
 def test_a_duration_is_kept_as_precisely_as_a_person_wants_to_know_it(seconds: int, kept: int) -> None:
     assert rounded(seconds) == kept
