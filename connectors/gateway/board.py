@@ -35,7 +35,7 @@ class Board:
         self._now = int(clock() * 1000)
         self._midnight = _midnight(self._now)
         self._stamp = 0
-        self._tallies = {code: Tally(divisions.level(code) == "community") for code in divisions.names}
+        self._tallies = {code: Tally(divisions.level(code) == "COMMUNITY") for code in divisions.names}
         self._lines = {code: tuple(self._tallies[c] for c in divisions.above(code)) for code in divisions.names}
         self._city = next(line[:1] for line in self._lines.values())
         self._open: dict[str, Standing] = {}

@@ -17,7 +17,7 @@ CELL = 14
 
 _LEVELS = {"city": 2, "district": 6, "street": 9, "village": 12}  # the statistical office calls a community a village
 
-_WORDS = {2: "city", 6: "district", 9: "street", 12: "community"}
+_WORDS = {2: "CITY", 6: "DISTRICT", 9: "STREET", 12: "COMMUNITY"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Divisions:
         return code in self.names
 
     def level(self, code: str) -> str:
-        """city, district, street or community, by the code's length. Raises KeyError for what is no division's code."""
+        """CITY, DISTRICT, STREET or COMMUNITY, as an alert's events call the level of an addressee. Raises KeyError for
+        what is no division's code."""
         return _WORDS[len(code)]
 
     def above(self, code: str) -> tuple[str, ...]:

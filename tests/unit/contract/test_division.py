@@ -42,9 +42,9 @@ def test_what_lies_below_a_division_is_one_level_down_and_has_it_above() -> None
     assert CITY.below["120101001001"] == ()
 
 
-def test_a_level_is_known_by_the_codes_length() -> None:
+def test_levels_are_called_as_an_alerts_addressees_are() -> None:
     levels = [CITY.level(code) for code in CITY.above("120101001001")]
-    assert levels == ["city", "district", "street", "community"]
+    assert levels == ["CITY", "DISTRICT", "STREET", "COMMUNITY"]
 
 
 def test_a_cell_is_called_by_its_community() -> None:

@@ -58,11 +58,11 @@ async def until_open(stream: Stream, count: int) -> dict[str, Any]:
 async def test_a_city_desk_sees_the_city_and_its_districts_at_once() -> None:
     async with running(MemoryLog()) as gateway, ClientSession() as session:
         shown = await snapshot(await watch(gateway, session, "12"))
-        assert shown["division"] == {"code": "12", "name": "天津市", "level": "city"}
+        assert shown["division"] == {"code": "12", "name": "天津市", "level": "CITY"}
         assert shown["path"] == [{"code": "12", "name": "天津市"}]
         assert shown["counts"] == NOTHING
         assert [child["code"] for child in shown["children"]] == list(DIVISIONS.districts)
-        assert shown["children"][0] == {"code": "120101", "name": "和平区", "level": "district"} | NOTHING
+        assert shown["children"][0] == {"code": "120101", "name": "和平区", "level": "DISTRICT"} | NOTHING
         assert shown["alerts"] == []
 
 
