@@ -6,11 +6,12 @@ import asyncio
 import base64
 import json
 import shutil
-from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
@@ -148,77 +149,84 @@ class Page(Session):
         await asyncio.to_thread(path.write_bytes, base64.b64decode(shot["data"]))
 
 
-class Browser:
-    """A running Chromium. Every device has cookies and storage of its own; tabs of one share them."""
+class Program(NamedTuple):
+    """A running Chromium, and where it listens."""
 
-    def __init__(self, session: ClientSession, port: int, stack: AsyncExitStack) -> None:
+    port: int
+
+
+class Browser:
+    """What one test does with the program. Every device has cookies and storage of its own."""
+
+    def __init__(self, session: ClientSession, control: Session, stack: AsyncExitStack, address: str) -> None:
         self._session = session
-        self._address = f"127.0.0.1:{port}"
+        self._control = control
         self._stack = stack
+        self._address = address
+        self._devices: list[str] = []
         self.pages: list[Page] = []
 
     async def device(self, width: int = 390, height: int = 844) -> Page:
         """A tab on another device."""
-        async with self._session.get(f"http://{self._address}/json/version") as response:
-            url = (await response.json())["webSocketDebuggerUrl"]
-        control = Session(await self._connect(url))
-        context = (await control.call("Target.createBrowserContext"))["browserContextId"]
-        target = await control.call("Target.createTarget", url="about:blank", browserContextId=context)
-        return await self._page(f"ws://{self._address}/devtools/page/{target['targetId']}", width, height)
-
-    async def first(self, width: int, height: int) -> Page:
-        """The tab that the browser begins with."""
-        async with self._session.get(f"http://{self._address}/json/list") as response:
-            tabs = await response.json()
-        url = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-        return await self._page(url, width, height)
-
-    async def _page(self, url: str, width: int, height: int) -> Page:
-        page = Page(await self._connect(url), self)
+        context = (await self._control.call("Target.createBrowserContext"))["browserContextId"]
+        self._devices.append(context)
+        target = await self._control.call("Target.createTarget", url="about:blank", browserContextId=context)
+        url = f"ws://{self._address}/devtools/page/{target['targetId']}"
+        page = Page(await self._stack.enter_async_context(self._session.ws_connect(url, max_msg_size=0)), self)
         await page.call("Page.enable")
         await page.call("Runtime.enable")
         await page.size(width, height)
         self.pages.append(page)
         return page
 
-    async def _connect(self, url: str) -> ClientWebSocketResponse:
-        return await self._stack.enter_async_context(self._session.ws_connect(url, max_msg_size=0))
+    async def forget(self) -> None:
+        """Closes all devices and forgets what they kept."""
+        for context in self._devices:
+            await self._control.call("Target.disposeBrowserContext", browserContextId=context)
 
 
 @asynccontextmanager
-async def chromium(profile: Path, width: int = 390, height: int = 844) -> AsyncIterator[Page]:
-    """A new browser with an empty profile and the screen of a phone. Skips the test where there is no Chromium; fails
-    it when a page had an error that nobody caught."""
+async def device(program: Program) -> AsyncIterator[Page]:
+    """A new phone in a running Chromium. Fails when one of the test's pages had an error that nobody caught."""
+    address = f"127.0.0.1:{program.port}"
+    async with ClientSession() as session, AsyncExitStack() as stack:
+        async with session.get(f"http://{address}/json/version") as response:
+            url = (await response.json())["webSocketDebuggerUrl"]
+        control = Session(await stack.enter_async_context(session.ws_connect(url, max_msg_size=0)))
+        browser = Browser(session, control, stack, address)
+        try:
+            yield await browser.device()
+            assert [fault for page in browser.pages for fault in page.faults] == []
+        finally:
+            await browser.forget()
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[Program]:
+    """A Chromium with an empty profile. Skips the test where there is none."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
-        pytest.skip("no Chromium on the PATH: install `chromium` to test the page in a browser")
-    process = await asyncio.create_subprocess_exec(
-        program, *FLAGS, f"--user-data-dir={profile}", "about:blank", stdout=DEVNULL, stderr=DEVNULL
+        pytest.skip("no Chromium on the PATH: install `chromium` to test the pages in a browser")
+    process = subprocess.Popen(
+        [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        port = await _port(process, profile)
-        async with ClientSession() as session, AsyncExitStack() as stack:
-            browser = Browser(session, port, stack)
-            yield await browser.first(width, height)
-            assert [fault for page in browser.pages for fault in page.faults] == []
+        yield Program(_port(process, profile / "DevToolsActivePort"))
     finally:
-        if process.returncode is None:
-            process.terminate()
+        process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), 10)
-        except TimeoutError:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
             process.kill()
-            await process.wait()
+            process.wait()
 
 
-async def _port(process: Process, profile: Path) -> int:
-    file = profile / "DevToolsActivePort"
-    async with asyncio.timeout(60):
-        while not (lines := await asyncio.to_thread(_lines, file)):
-            assert process.returncode is None, "Chromium ended at once"
-            await asyncio.sleep(0.05)
+def _port(process: "subprocess.Popen[bytes]", file: Path) -> int:
+    until = time.monotonic() + 60
+    while not (lines := file.read_text().split() if file.exists() else []):
+        assert process.poll() is None, "Chromium ended at once"
+        assert time.monotonic() < until, "Chromium does not say where it listens"
+        time.sleep(0.05)
     return int(lines[0])
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text().split() if file.exists() else []

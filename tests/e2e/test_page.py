@@ -1,11 +1,10 @@
 """The grid worker's page in a real browser: what he sees is what is open, in words, whatever the connection does."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 from connectors.memory import MemoryLog
-from tests.e2e.chromium import Page, chromium
+from tests.e2e.chromium import Page
 from tests.unit.gateway.in_memory import event, running
 
 CARDS = "[...document.querySelectorAll('#alerts .card')].map(card => card.dataset.alert).join()"
@@ -31,8 +30,8 @@ async def log_in(page: Page, url: str, subject: str = "gw-000123") -> None:
     await page.until(STATE, "live")
 
 
-async def test_open_alerts_appear_change_and_go_as_they_happen(tmp_path: Path) -> None:
-    async with running(MemoryLog(), demo=True) as gateway, chromium(tmp_path / "profile") as page:
+async def test_open_alerts_appear_change_and_go_as_they_happen(page: Page) -> None:
+    async with running(MemoryLog(), demo=True) as gateway:
         gateway.write(0, person(1, "a1"))
         await log_in(page, gateway.url)
         await page.until(CARDS, "a1")
@@ -55,35 +54,34 @@ async def test_open_alerts_appear_change_and_go_as_they_happen(tmp_path: Path) -
         assert "李* 已转交（市级值守台 12）" in await page.text("#ended")
 
 
-async def test_a_phone_number_is_a_link_that_calls(tmp_path: Path) -> None:
-    async with running(MemoryLog(), demo=True) as gateway, chromium(tmp_path / "profile") as page:
+async def test_a_phone_number_is_a_link_that_calls(page: Page) -> None:
+    async with running(MemoryLog(), demo=True) as gateway:
         gateway.write(0, person(1, "a3"))
         await log_in(page, gateway.url)
         await page.until(CARDS, "a3")
         assert await page.ask("document.querySelector('.phone').href") == "tel:13900001234"
 
 
-async def test_after_a_restart_of_the_gateway_the_page_catches_up_by_itself(tmp_path: Path) -> None:
+async def test_after_a_restart_of_the_gateway_the_page_catches_up_by_itself(page: Page) -> None:
     """The stream ends, the page says so, resumes from its last id: no reset, so nothing already gone comes back."""
     log = MemoryLog()
-    async with chromium(tmp_path / "profile") as page:
-        async with running(log, demo=True) as gateway:
-            port = int(gateway.url.rsplit(":", 1)[1])
-            gateway.write(0, person(1, "a1"))
-            await log_in(page, gateway.url)
-            await page.until(CARDS, "a1")
-        await page.until(STATE, "connecting")
-        assert "正在重新连接" in await page.text("#state")
-        gateway.write(0, person(2, "a1", state="RETRACTED"))
-        gateway.write(0, person(3, "a2"))
-        async with running(log, demo=True, port=port):
-            await page.until(CARDS, "a2")
-            await page.until(STATE, "live")
-            assert "张** 已解除" in await page.text("#ended")
+    async with running(log, demo=True) as gateway:
+        port = int(gateway.url.rsplit(":", 1)[1])
+        gateway.write(0, person(1, "a1"))
+        await log_in(page, gateway.url)
+        await page.until(CARDS, "a1")
+    await page.until(STATE, "connecting")
+    assert "正在重新连接" in await page.text("#state")
+    gateway.write(0, person(2, "a1", state="RETRACTED"))
+    gateway.write(0, person(3, "a2"))
+    async with running(log, demo=True, port=port):
+        await page.until(CARDS, "a2")
+        await page.until(STATE, "live")
+        assert "张** 已解除" in await page.text("#ended")
 
 
-async def test_a_repeated_event_and_a_late_step_after_the_end_change_nothing(tmp_path: Path) -> None:
-    async with running(MemoryLog(), demo=True) as gateway, chromium(tmp_path / "profile") as page:
+async def test_a_repeated_event_and_a_late_step_after_the_end_change_nothing(page: Page) -> None:
+    async with running(MemoryLog(), demo=True) as gateway:
         await log_in(page, gateway.url)
         for fields in (person(1, "a1"), person(2, "a1", state="RETRACTED"), person(1, "a1"),
                        person(3, "a1", state="ESCALATED"), person(4, "a2")):  # fmt: skip
@@ -91,16 +89,16 @@ async def test_a_repeated_event_and_a_late_step_after_the_end_change_nothing(tmp
         await page.until(CARDS, "a2")
 
 
-async def test_what_an_event_says_is_text_and_never_markup(tmp_path: Path) -> None:
-    async with running(MemoryLog(), demo=True) as gateway, chromium(tmp_path / "profile") as page:
+async def test_what_an_event_says_is_text_and_never_markup(page: Page) -> None:
+    async with running(MemoryLog(), demo=True) as gateway:
         gateway.write(0, person(1, "a3") | {"address": "<img src=x onerror=alert(1)>"})
         await log_in(page, gateway.url)
         await page.until(CARDS, "a3")
         assert await page.text(".address") == "<img src=x onerror=alert(1)>"
 
 
-async def test_without_a_login_the_page_says_so_and_a_demo_offers_one(tmp_path: Path) -> None:
-    async with running(MemoryLog(), demo=True) as gateway, chromium(tmp_path / "profile") as page:
+async def test_without_a_login_the_page_says_so_and_a_demo_offers_one(page: Page) -> None:
+    async with running(MemoryLog(), demo=True) as gateway:
         await page.open(gateway.url)
         await page.until(STATE, "off")
         assert "未登录" in await page.text("#state")
@@ -111,8 +109,8 @@ async def test_without_a_login_the_page_says_so_and_a_demo_offers_one(tmp_path: 
         assert "值守台 120103001" in await page.text("header")
 
 
-async def test_a_desk_has_a_way_to_its_command_page_and_a_grid_worker_has_none(tmp_path: Path) -> None:
-    async with running(MemoryLog(), demo=True) as gateway, chromium(tmp_path / "profile") as page:
+async def test_a_desk_has_a_way_to_its_command_page_and_a_grid_worker_has_none(page: Page) -> None:
+    async with running(MemoryLog(), demo=True) as gateway:
         await log_in(page, gateway.url)
         assert await page.text("#command") == ""
         await log_in(page, gateway.url, "desk-120103")
@@ -120,8 +118,8 @@ async def test_a_desk_has_a_way_to_its_command_page_and_a_grid_worker_has_none(t
         assert str(await page.ask("document.getElementById('command').href")).endswith("/command")
 
 
-async def test_when_another_person_logs_in_on_the_phone_nothing_of_the_former_stays(tmp_path: Path) -> None:
-    async with running(MemoryLog(), demo=True) as gateway, chromium(tmp_path / "profile") as page:
+async def test_when_another_person_logs_in_on_the_phone_nothing_of_the_former_stays(page: Page) -> None:
+    async with running(MemoryLog(), demo=True) as gateway:
         gateway.write(0, person(1, "a1"))
         await log_in(page, gateway.url)
         await page.until(CARDS, "a1")
@@ -133,8 +131,8 @@ async def test_when_another_person_logs_in_on_the_phone_nothing_of_the_former_st
         assert "张" not in str(await page.ask("document.body.innerText + document.getElementById('news').textContent"))
 
 
-async def test_colours_differ_in_words_and_shape_too(tmp_path: Path) -> None:
-    async with running(MemoryLog(), demo=True) as gateway, chromium(tmp_path / "profile") as page:
+async def test_colours_differ_in_words_and_shape_too(page: Page) -> None:
+    async with running(MemoryLog(), demo=True) as gateway:
         gateway.write(0, person(1, "a1", "RED"))
         gateway.write(0, person(2, "a2", "ORANGE"))
         await log_in(page, gateway.url)

@@ -1,11 +1,9 @@
 """Everybody can use the grid worker's page: with a keyboard, with a screen reader, with large letters, in the dark."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.e2e.axe import violations
-from tests.e2e.chromium import Page, chromium
+from tests.e2e.chromium import Page
 from tests.e2e.grid_worker import FOCUS, NUMBERS, SHEET, STATE, act, card, log_in
 from tests.e2e.small_bus import Person, small_bus
 
@@ -34,9 +32,9 @@ async def tab_to(page: Page, wanted: str) -> None:
 
 
 async def test_with_the_keyboard_alone_an_alert_is_seen_and_acted_on_and_the_focus_is_never_lost(
-    tmp_path: Path,
+    page: Page,
 ) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         bus.raise_alert(2)
         await log_in(page, gateway.url)
@@ -72,8 +70,8 @@ async def test_with_the_keyboard_alone_an_alert_is_seen_and_acted_on_and_the_foc
         assert await page.ask("document.activeElement.tagName") == "H1"
 
 
-async def test_a_card_that_others_overtake_keeps_the_focus(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_a_card_that_others_overtake_keeps_the_focus(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await tab_to(page, "1 act")
@@ -83,8 +81,8 @@ async def test_a_card_that_others_overtake_keeps_the_focus(tmp_path: Path) -> No
         assert await page.ask(FOCUS) == "1 act"
 
 
-async def test_a_new_alert_is_announced_once_and_many_at_once_as_a_number(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_a_new_alert_is_announced_once_and_many_at_once_as_a_number(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         await log_in(page, gateway.url)
         bus.raise_alert(1)
         words = "新预警：红码，张**，河西区友谊路街道平山道12号楼3门502。请在 5 分钟内查看"
@@ -98,8 +96,8 @@ async def test_a_new_alert_is_announced_once_and_many_at_once_as_a_number(tmp_pa
         assert await page.ask("document.getElementById('news').getAttribute('role')") == "log"
 
 
-async def test_what_becomes_of_an_alert_is_announced_too(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_what_becomes_of_an_alert_is_announced_too(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1, ago_s=290)
         await log_in(page, gateway.url)
         await page.until(NUMBERS, "1")
@@ -109,8 +107,8 @@ async def test_what_becomes_of_an_alert_is_announced_too(tmp_path: Path) -> None
         await page.until(f"{NEWS}.includes('张** 的预警已解除')", True)
 
 
-async def test_every_button_says_of_whom_it_speaks(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_every_button_says_of_whom_it_speaks(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await page.until(NUMBERS, "1")
@@ -124,9 +122,9 @@ async def test_every_button_says_of_whom_it_speaks(tmp_path: Path) -> None:
     ids=["narrow", "large-letters", "zoomed-400", "flat-zoomed-200"],
 )
 async def test_nothing_is_cut_off_however_small_the_screen_or_large_the_letters(
-    tmp_path: Path, width: int, height: int, zoom: float, letters: str
+    page: Page, width: int, height: int, zoom: float, letters: str
 ) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+    async with small_bus() as (bus, gateway):
         await page.size(width, height, zoom)
         bus.raise_alert(1, ago_s=290, who=LONG)
         bus.raise_alert(2, "ORANGE", who=Person(phone=None, address=None))
@@ -146,8 +144,8 @@ async def test_nothing_is_cut_off_however_small_the_screen_or_large_the_letters(
         assert await page.ask(f"Math.min(...{heights})") >= 48
 
 
-async def test_axe_finds_nothing_wrong_before_and_after_the_login(tmp_path: Path) -> None:
-    async with small_bus() as (_, gateway), chromium(tmp_path / "profile") as page:
+async def test_axe_finds_nothing_wrong_before_and_after_the_login(page: Page) -> None:
+    async with small_bus() as (_, gateway):
         await page.open(gateway.url)
         await page.until(STATE, "off")
         assert await violations(page) == []
@@ -157,8 +155,8 @@ async def test_axe_finds_nothing_wrong_before_and_after_the_login(tmp_path: Path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_wrong_in_any_state_of_a_card(tmp_path: Path, scheme: str) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_axe_finds_nothing_wrong_in_any_state_of_a_card(page: Page, scheme: str) -> None:
+    async with small_bus() as (bus, gateway):
         await page.media(prefers_color_scheme=scheme)
         bus.raise_alert(1, ago_s=290)
         bus.raise_alert(2, "ORANGE")
@@ -182,8 +180,8 @@ async def test_axe_finds_nothing_wrong_in_any_state_of_a_card(tmp_path: Path, sc
         assert await violations(page) == []
 
 
-async def test_axe_finds_nothing_wrong_with_a_refusal(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_axe_finds_nothing_wrong_with_a_refusal(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await page.ask("window.send = fetch, window.fetch = (url, options) => options?.method === 'POST' ?"
@@ -193,8 +191,8 @@ async def test_axe_finds_nothing_wrong_with_a_refusal(tmp_path: Path) -> None:
         assert await violations(page) == []
 
 
-async def test_axe_and_the_ruler_find_what_is_planted(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_axe_and_the_ruler_find_what_is_planted(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await page.until(NUMBERS, "1")
@@ -206,8 +204,8 @@ async def test_axe_and_the_ruler_find_what_is_planted(tmp_path: Path) -> None:
         assert 'class="time"' in str(await page.ask(CUT))
 
 
-async def test_nothing_turns_or_slides_for_those_who_do_not_want_it(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_nothing_turns_or_slides_for_those_who_do_not_want_it(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         await page.media(prefers_reduced_motion="reduce")
         bus.raise_alert(1)
         await log_in(page, gateway.url)

@@ -1,10 +1,9 @@
 """What a grid worker answers on his page goes through the flow and comes back: the loop closes in front of his eyes."""
 
 import time
-from pathlib import Path
 from typing import Any
 
-from tests.e2e.chromium import Page, chromium
+from tests.e2e.chromium import Page
 from tests.e2e.grid_worker import NUMBERS, SHEET, STATE, act, card, log_in
 from tests.e2e.small_bus import BACKUP, ME, SmallBus, alert_id, port_of, small_bus
 from tests.unit.gateway.in_memory import Gateway
@@ -23,8 +22,8 @@ async def answered(page: Page, gateway: Gateway, number: int) -> list[dict[str, 
     return receipts
 
 
-async def test_the_phone_says_once_that_it_has_an_alert_and_not_again_after_a_reload(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_the_phone_says_once_that_it_has_an_alert_and_not_again_after_a_reload(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         assert [receipt["kind"] for receipt in await answered(page, gateway, 1)] == ["RECEIVED"]
@@ -36,8 +35,8 @@ async def test_the_phone_says_once_that_it_has_an_alert_and_not_again_after_a_re
         assert [receipt["alert_id"] for receipt in receipts] == [alert_id(1), alert_id(2)]
 
 
-async def test_seeing_it_changes_the_countdown_from_seeing_to_acting(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_seeing_it_changes_the_countdown_from_seeing_to_acting(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await page.says(card(1, ".due"), "请在 4:5")
@@ -50,8 +49,8 @@ async def test_seeing_it_changes_the_countdown_from_seeing_to_acting(tmp_path: P
         assert (await answered(page, gateway, 2))[1]["kind"] == "SEEN"
 
 
-async def test_acting_is_two_taps_and_closes_the_alert_with_what_came_of_it(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_acting_is_two_taps_and_closes_the_alert_with_what_came_of_it(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await act(page, 1, "PHONED")
@@ -61,8 +60,8 @@ async def test_acting_is_two_taps_and_closes_the_alert_with_what_came_of_it(tmp_
         assert (last["kind"], last["outcome"], last["addressee"]) == ("ACTED", "PHONED", "gw-000123")
 
 
-async def test_the_way_out_of_the_sheet_answers_nothing(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_the_way_out_of_the_sheet_answers_nothing(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         for way_out in ("#sheet .cancel", None):
@@ -75,8 +74,8 @@ async def test_the_way_out_of_the_sheet_answers_nothing(tmp_path: Path) -> None:
         await answered(page, gateway, 1)
 
 
-async def test_the_second_of_two_quick_taps_gives_no_answer(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_the_second_of_two_quick_taps_gives_no_answer(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await page.until(NUMBERS, "1")
@@ -90,8 +89,8 @@ async def test_the_second_of_two_quick_taps_gives_no_answer(tmp_path: Path) -> N
         await page.says("#ended", "已办结（您，其他）")
 
 
-async def test_an_alert_that_ends_takes_its_open_sheet_along(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_an_alert_that_ends_takes_its_open_sheet_along(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await page.tap(card(1, ".act"))
@@ -101,8 +100,8 @@ async def test_an_alert_that_ends_takes_its_open_sheet_along(tmp_path: Path) -> 
         await page.says("#ended", "张** 已解除")
 
 
-async def test_without_a_network_an_answer_waits_on_the_phone_and_counts_from_the_tap(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_without_a_network_an_answer_waits_on_the_phone_and_counts_from_the_tap(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         await page.before("window.later = 0; const clock = Date.now; Date.now = () => clock() + window.later")
         bus.raise_alert(1, ago_s=100)
         await log_in(page, gateway.url)
@@ -122,26 +121,25 @@ async def test_without_a_network_an_answer_waits_on_the_phone_and_counts_from_th
         assert abs(tapped - seen["occurred_at"] - 60_000) < 30_000
 
 
-async def test_a_waiting_answer_survives_the_page_and_is_sent_when_it_is_opened_again(tmp_path: Path) -> None:
+async def test_a_waiting_answer_survives_the_page_and_is_sent_when_it_is_opened_again(page: Page) -> None:
     bus = SmallBus()
-    async with chromium(tmp_path / "profile") as page:
-        async with small_bus(bus) as (_, gateway):
-            bus.raise_alert(1)
-            await log_in(page, gateway.url)
-            await answered(page, gateway, 1)
-        await act(page, 1, "ISOLATED")
-        await page.says(card(1, ".pending"), "待发送：已处置（已转隔离）")
-        await page.open("about:blank")
-        await page.until("location.href", "about:blank")
-        async with small_bus(bus, port_of(gateway)) as (_, gateway):
-            await page.open(gateway.url)
-            await page.until(STATE, "live")
-            await page.until(NUMBERS, "")
-            assert (await answered(page, gateway, 1))[0]["outcome"] == "ISOLATED"
+    async with small_bus(bus) as (_, gateway):
+        bus.raise_alert(1)
+        await log_in(page, gateway.url)
+        await answered(page, gateway, 1)
+    await act(page, 1, "ISOLATED")
+    await page.says(card(1, ".pending"), "待发送：已处置（已转隔离）")
+    await page.open("about:blank")
+    await page.until("location.href", "about:blank")
+    async with small_bus(bus, port_of(gateway)) as (_, gateway):
+        await page.open(gateway.url)
+        await page.until(STATE, "live")
+        await page.until(NUMBERS, "")
+        assert (await answered(page, gateway, 1))[0]["outcome"] == "ISOLATED"
 
 
-async def test_an_answer_that_the_bus_does_not_acknowledge_is_sent_again_with_its_id(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_an_answer_that_the_bus_does_not_acknowledge_is_sent_again_with_its_id(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await answered(page, gateway, 1)
@@ -157,8 +155,8 @@ async def test_an_answer_that_the_bus_does_not_acknowledge_is_sent_again_with_it
         assert [receipt["event_id"] for receipt in gateway.answers()][1:] == [await page.ask("bodies[0].event_id")]
 
 
-async def test_an_answer_that_is_refused_says_so_on_its_card_and_is_not_sent_again(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_an_answer_that_is_refused_says_so_on_its_card_and_is_not_sent_again(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await answered(page, gateway, 1)
@@ -171,8 +169,8 @@ async def test_an_answer_that_is_refused_says_so_on_its_card_and_is_not_sent_aga
         assert kinds(gateway) == ["RECEIVED"]
 
 
-async def test_a_phone_whose_login_is_over_keeps_the_answers_and_shows_no_alerts(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_a_phone_whose_login_is_over_keeps_the_answers_and_shows_no_alerts(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await answered(page, gateway, 1)
@@ -186,56 +184,55 @@ async def test_a_phone_whose_login_is_over_keeps_the_answers_and_shows_no_alerts
         assert kinds(gateway) == ["RECEIVED", "SEEN"]
 
 
-async def test_one_phone_never_sends_what_another_person_answered_on_it(tmp_path: Path) -> None:
+async def test_one_phone_never_sends_what_another_person_answered_on_it(page: Page) -> None:
     bus = SmallBus()
-    async with chromium(tmp_path / "profile") as page:
-        async with small_bus(bus) as (_, gateway):
-            bus.raise_alert(1)
-            bus.raise_alert(2, to=BACKUP)
-            await log_in(page, gateway.url)
-            await answered(page, gateway, 1)
-        await page.tap(card(1, ".seen"))
-        await page.says(card(1, ".pending"), "待发送")
-        await page.open("about:blank")
-        await page.until("location.href", "about:blank")
-        async with small_bus(bus, port_of(gateway)) as (_, gateway):
-            await log_in(page, gateway.url, BACKUP)
-            await page.until(NUMBERS, "2")
-            await page.until("JSON.parse(localStorage['haihe.outbox.gw-022400']).queue.length", 0)
-            await log_in(page, gateway.url)
-            await page.says(card(1, ".due"), "内处置")
-            assert [(receipt["addressee"], receipt["kind"]) for receipt in gateway.answers()] == [
-                (BACKUP, "RECEIVED"), (ME, "SEEN")
-            ]  # fmt: skip
+    async with small_bus(bus) as (_, gateway):
+        bus.raise_alert(1)
+        bus.raise_alert(2, to=BACKUP)
+        await log_in(page, gateway.url)
+        await answered(page, gateway, 1)
+    await page.tap(card(1, ".seen"))
+    await page.says(card(1, ".pending"), "待发送")
+    await page.open("about:blank")
+    await page.until("location.href", "about:blank")
+    async with small_bus(bus, port_of(gateway)) as (_, gateway):
+        await log_in(page, gateway.url, BACKUP)
+        await page.until(NUMBERS, "2")
+        await page.until("JSON.parse(localStorage['haihe.outbox.gw-022400']).queue.length", 0)
+        await log_in(page, gateway.url)
+        await page.says(card(1, ".due"), "内处置")
+        assert [(receipt["addressee"], receipt["kind"]) for receipt in gateway.answers()] == [
+            (BACKUP, "RECEIVED"), (ME, "SEEN")
+        ]  # fmt: skip
 
 
-async def test_two_devices_of_one_grid_worker_show_the_same(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as phone:
-        tablet = await phone.browser.device(820, 1180)
+async def test_two_devices_of_one_grid_worker_show_the_same(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
+        tablet = await page.browser.device(820, 1180)
         bus.raise_alert(1)
         bus.raise_alert(2)
-        await log_in(phone, gateway.url)
+        await log_in(page, gateway.url)
         await log_in(tablet, gateway.url)
-        await phone.tap(card(1, ".seen"))
+        await page.tap(card(1, ".seen"))
         await tablet.says(card(1, ".due"), "内处置")
         await act(tablet, 2)
-        await phone.says("#ended", "已办结（您，已上门核实）")
-        await phone.until(NUMBERS, "1")
+        await page.says("#ended", "已办结（您，已上门核实）")
+        await page.until(NUMBERS, "1")
         await tablet.until(NUMBERS, "1")
 
 
-async def test_who_answers_late_and_who_answers_after_the_end_are_both_taken_in_silence(tmp_path: Path) -> None:
+async def test_who_answers_late_and_who_answers_after_the_end_are_both_taken_in_silence(page: Page) -> None:
     """A phone that was away while another device closed the alert: nothing is wrong, and nothing is asked again."""
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as phone:
-        tablet = await phone.browser.device()
+    async with small_bus() as (bus, gateway):
+        tablet = await page.browser.device()
         bus.raise_alert(1)
-        await log_in(phone, gateway.url)
+        await log_in(page, gateway.url)
         await log_in(tablet, gateway.url)
-        await phone.offline()
-        await act(phone, 1, "VISITED")
+        await page.offline()
+        await act(page, 1, "VISITED")
         await act(tablet, 1, "PHONED")
         await tablet.says("#ended", "已电话核实")
-        await phone.offline(False)
-        await phone.says("#ended", "已办结（您，已电话核实）")
-        await phone.until(NUMBERS, "")
-        await answered(phone, gateway, 4)
+        await page.offline(False)
+        await page.says("#ended", "已办结（您，已电话核实）")
+        await page.until(NUMBERS, "")
+        await answered(page, gateway, 4)

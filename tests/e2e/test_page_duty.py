@@ -1,16 +1,14 @@
 """An alert's life on the page of those who are told: by when, who else, where it is now, and how it ends."""
 
-from pathlib import Path
-
-from tests.e2e.chromium import Page, chromium
+from tests.e2e.chromium import Page
 from tests.e2e.grid_worker import NUMBERS, act, card, log_in
 from tests.e2e.small_bus import BACKUP, CELL, COMMUNITY, ME, SmallBus, port_of, small_bus
 
 SKEW = "const clock = Date.now; Date.now = () => clock() - 5 * 3600_000"
 
 
-async def test_an_alert_that_nobody_answers_goes_up_and_stays_with_who_had_it(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_an_alert_that_nobody_answers_goes_up_and_stays_with_who_had_it(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         backup = await page.browser.device()
         bus.raise_alert(1, ago_s=290)
         await log_in(page, gateway.url)
@@ -28,8 +26,8 @@ async def test_an_alert_that_nobody_answers_goes_up_and_stays_with_who_had_it(tm
         await backup.until(NUMBERS, "")
 
 
-async def test_an_alert_seen_and_not_acted_on_goes_up_for_that_and_says_so(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_an_alert_seen_and_not_acted_on_goes_up_for_that_and_says_so(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.roster[CELL] = {"on_duty": ME, "backup": None}
         bus.raise_alert(1, ago_s=100)
         await log_in(page, gateway.url)
@@ -40,8 +38,8 @@ async def test_an_alert_seen_and_not_acted_on_goes_up_for_that_and_says_so(tmp_p
         assert "已上报至 社区值守台 120103001001" in await page.text(card(1))
 
 
-async def test_every_level_it_went_through_can_be_read_at_the_top(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_every_level_it_went_through_can_be_read_at_the_top(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1, ago_s=100)
         await log_in(page, gateway.url, COMMUNITY)
         bus.wait(201)
@@ -53,8 +51,8 @@ async def test_every_level_it_went_through_can_be_read_at_the_top(tmp_path: Path
         await phone.says(card(1), "已由 社区值守台 120103001001 查看")
 
 
-async def test_an_overdue_alert_says_in_words_how_long(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_an_overdue_alert_says_in_words_how_long(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.roster.clear()  # so nobody is above but the city's desk, where it stays
         bus.raise_alert(1, ago_s=725)
         bus.wait(0)
@@ -64,16 +62,16 @@ async def test_an_overdue_alert_says_in_words_how_long(tmp_path: Path) -> None:
         assert await page.ask(f"document.querySelector({card(1, '.due')!r}).classList.contains('late')")
 
 
-async def test_the_countdown_is_right_on_a_phone_whose_clock_is_wrong(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_the_countdown_is_right_on_a_phone_whose_clock_is_wrong(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         await page.before(SKEW)
         bus.raise_alert(1, ago_s=100)
         await log_in(page, gateway.url)
         await page.says(card(1, ".due"), "请在 3:1")
 
 
-async def test_the_most_urgent_is_on_top_and_what_was_answered_at_the_bottom(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_the_most_urgent_is_on_top_and_what_was_answered_at_the_bottom(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1, ago_s=30)
         bus.raise_alert(2, "ORANGE", ago_s=200)
         bus.raise_alert(3, ago_s=100)
@@ -93,8 +91,8 @@ async def press(page: Page, selector: str, kind: str) -> None:
     await page.call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
 
-async def test_nothing_moves_under_a_pressing_thumb_and_the_tap_hits_what_it_aimed_at(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_nothing_moves_under_a_pressing_thumb_and_the_tap_hits_what_it_aimed_at(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         await press(page, card(1, ".seen"), "touchStart")
@@ -107,8 +105,8 @@ async def test_nothing_moves_under_a_pressing_thumb_and_the_tap_hits_what_it_aim
         assert "内查看" in await page.text(card(2, ".due"))
 
 
-async def test_a_tap_aimed_at_what_stood_there_a_moment_ago_is_not_taken(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_a_tap_aimed_at_what_stood_there_a_moment_ago_is_not_taken(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         bus.raise_alert(1)
         await log_in(page, gateway.url)
         x, y = await page.middle(card(1, ".seen"))
@@ -129,8 +127,8 @@ async def test_a_tap_aimed_at_what_stood_there_a_moment_ago_is_not_taken(tmp_pat
         assert await page.text(card(2, ".pending")) == ""
 
 
-async def test_a_new_shift_takes_the_alert_over(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_a_new_shift_takes_the_alert_over(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         relief = await page.browser.device()
         bus.raise_alert(1)
         await log_in(page, gateway.url)
@@ -144,8 +142,8 @@ async def test_a_new_shift_takes_the_alert_over(tmp_path: Path) -> None:
         await relief.says("#ended", "已办结（您，已上门核实）")
 
 
-async def test_a_retracted_alert_leaves_everybody_who_was_told(tmp_path: Path) -> None:
-    async with small_bus() as (bus, gateway), chromium(tmp_path / "profile") as page:
+async def test_a_retracted_alert_leaves_everybody_who_was_told(page: Page) -> None:
+    async with small_bus() as (bus, gateway):
         backup = await page.browser.device()
         bus.raise_alert(1, ago_s=290)
         bus.wait(11)
@@ -158,19 +156,18 @@ async def test_a_retracted_alert_leaves_everybody_who_was_told(tmp_path: Path) -
             await device.until(NUMBERS, "")
 
 
-async def test_a_restart_of_the_gateway_loses_no_step_and_no_answer(tmp_path: Path) -> None:
+async def test_a_restart_of_the_gateway_loses_no_step_and_no_answer(page: Page) -> None:
     bus = SmallBus()
-    async with chromium(tmp_path / "profile") as page:
-        async with small_bus(bus) as (_, gateway):
-            bus.raise_alert(1, ago_s=200)
-            bus.raise_alert(2)
-            await log_in(page, gateway.url)
-            await page.until(NUMBERS, "1,2")
-        await page.says("#state", "正在重新连接")
-        await page.tap(card(2, ".seen"))
-        await page.says(card(2, ".pending"), "待发送：已看到")
-        bus.wait(101)
-        async with small_bus(bus, port_of(gateway)):
-            await page.says(card(1), "已上报至 备岗网格员")
-            await page.says(card(2, ".due"), "内处置")
-            assert await page.text(card(2, ".pending")) == ""
+    async with small_bus(bus) as (_, gateway):
+        bus.raise_alert(1, ago_s=200)
+        bus.raise_alert(2)
+        await log_in(page, gateway.url)
+        await page.until(NUMBERS, "1,2")
+    await page.says("#state", "正在重新连接")
+    await page.tap(card(2, ".seen"))
+    await page.says(card(2, ".pending"), "待发送：已看到")
+    bus.wait(101)
+    async with small_bus(bus, port_of(gateway)):
+        await page.says(card(1), "已上报至 备岗网格员")
+        await page.says(card(2, ".due"), "内处置")
+        assert await page.text(card(2, ".pending")) == ""

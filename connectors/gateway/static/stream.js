@@ -15,6 +15,7 @@ export class Stream {
     this.closed = false;
     this.wake = null;
     this.abort = null;
+    this.heardAt = Date.now(); // anything at all, by the phone's clock
     // A phone that changed its network holds a connection that nobody answers any more.
     this.moved = () => {
       this.abort?.abort();
@@ -84,6 +85,7 @@ export class Stream {
         alive(SILENCE);
         const { done, value } = await reader.read();
         if (done || this.closed) return 0;
+        this.heardAt = Date.now();
         const blocks = (rest + value).split("\n\n");
         rest = blocks.pop();
         blocks.forEach((block) => this.take(block));

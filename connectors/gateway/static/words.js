@@ -35,3 +35,14 @@ export function refusal(status) {
   };
   return `回执未被接受：${why[status] || "内容有误"}（${status}）。如有疑问，请联系值守台。`;
 }
+
+// A division's name where there is little room.
+export const short = (name) => name.replace(/居民委员会$|居委会$|村委会$|街道办事处$/, "") || name;
+
+// A period in whole seconds, as people say it; 无 without one.
+export function lasting(seconds) {
+  if (seconds === null) return "无";
+  if (seconds < 60) return `${seconds}秒`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}分${seconds % 60 ? `${seconds % 60}秒` : ""}`;
+  return `${Math.floor(seconds / 3600)}小时${Math.floor(seconds / 60) % 60}分`;
+}

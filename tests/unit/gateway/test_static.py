@@ -22,7 +22,7 @@ async def test_every_file_that_the_service_worker_keeps_is_there() -> None:
 
 async def test_every_file_a_page_names_is_one_that_is_served() -> None:
     async with running(MemoryLog()) as gateway, ClientSession(gateway.url) as session:
-        for page in ("/", "/manifest.webmanifest"):
+        for page in ("/", "/command", "/manifest.webmanifest"):
             named = re.findall(r'"(/static/[^"]+|/manifest[^"]+)"', await (await session.get(page)).text())
             assert named
             for path in named:
