@@ -91,11 +91,12 @@ class Chain(AuditedPass):
             **tables, **dict(zip(parts.tables, self._partition_views, strict=True))
         }  # fmt: skip
         self._poison = NOTHING  # of the record in hand
+        self._wall = 0  # when the pass began, in ms
         self._encode_state = msgspec.msgpack.Encoder().encode
         self._step_seconds = METRICS.step_seconds.labels(ledger.chain, "flow")
 
     def run(self, batch: Batch) -> Iterator[None]:
-        started = time.perf_counter()
+        started, self._wall = time.perf_counter(), int(time.time() * 1000)
         self._schemas.new_batch()
         for partition, wall in batch.ticks.items():
             self._advance(partition, wall)
@@ -213,7 +214,7 @@ class Chain(AuditedPass):
                 continue
             origin = Origin(None, partition, due)
             try:
-                outcome = runner.flow.fire(runner.decode(raw), due, self._tables)
+                outcome = runner.flow.fire(runner.decode(raw), due, max(due, self._wall), self._tables)
                 again = None if outcome.state is None else runner.flow.due(outcome.state)
             except SYSTEM:
                 raise

@@ -7,7 +7,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 MAX_TOLD: Final = 32
-"""Steps of one alert. There are six levels; the rest is for hand-overs, of which a roster that flaps makes no more."""
+"""Steps of one alert. Levels only go up, so hand-overs stop first: with a roster that flaps it still goes up."""
+
+MAX_TEXT: Final = 1000
+"""Characters of a name, number or address; the longest real ones have under a hundred."""
 
 MAX_WAITING: Final = 8
 """Receipts that wait for one alert: somebody who makes up alert ids must not make state grow."""
@@ -54,34 +57,39 @@ class Subject(Struct, frozen=True, array_like=True, gc=False):
 class DutyState(Struct, frozen=True, array_like=True, gc=False):
     """One alert, in one of three ways:
 
-    open     `subject` and `told` are there; `until` is when the last one told must have seen it or, once seen, acted
+    open     `subject` and `told` are there; `until` is when the last one told must have seen it or, once seen, acted.
+             `overdue`: that has passed, and nothing is above
     unknown  only `waiting`: receipts that came before their alert, forgotten at `until`
     closed   nothing but `closed`, forgotten at `until`
 
-    `look_at` is when an open alert looks at the roster again. `as_of` is the last instant that was worked off.
+    `look_at` is when an open alert looks at the roster again.
     """
 
     alert_id: str
-    as_of: int
     until: int
     look_at: int = 0
     closed: bool = False
+    overdue: bool = False
     subject: Subject | None = None
     told: tuple[Told, ...] = ()
     waiting: tuple[Receipt, ...] = ()
 
 
 def due(state: DutyState) -> int | None:
-    """The next instant (ms) at which time alone does something. An open alert that is overdue at the top level has only
-    the roster left to look at."""
+    """The next instant (ms) at which time alone does something: an overdue alert only looks at the roster."""
     if state.subject is None:
         return state.until
-    return min(state.until, state.look_at) if state.until > state.as_of else state.look_at
+    return state.look_at if state.overdue else min(state.until, state.look_at)
 
 
 def subject_of(event: Mapping[str, Any]) -> Subject:
-    """The subject of a RAISED event."""
-    return Subject(**{field: event[field] for field in Subject.__struct_fields__})
+    """The subject of a RAISED event. Whatever of it is too long to be what it says is left out: it would be written
+    again with each step, and one that no record can hold would stop all alerts of the partition."""
+    taken: dict[str, Any] = {}
+    for field in Subject.__struct_fields__:
+        value = event[field]
+        taken[field] = None if isinstance(value, str) and len(value) > MAX_TEXT else value
+    return Subject(**taken)
 
 
 class Change(NamedTuple):

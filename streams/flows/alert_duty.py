@@ -24,7 +24,7 @@ Notes: the cause of each step up in lower case, then its level as `to-backup` ..
 desk; `handed-over`; `never-raised` for answers that waited in vain.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -40,7 +40,7 @@ from streams.flows.alert import (
     event_value,
     subject_of,
 )
-from streams.flows.duty import ROSTER, above, on_duty
+from streams.flows.duty import LEVELS, ROSTER, above, on_duty
 from streams.flows.duty_policy import DutyPolicy
 from streams.flows.flow import Event, Flow, Outcome, Tables, derived_id
 
@@ -51,6 +51,13 @@ READS: Final = (ALERT, RECEIPTED)
 
 RAISED, RETRACTED = "RAISED", "RETRACTED"
 """What grid_alert writes on the topic; everything else there is this flow's own."""
+
+
+class Moment(NamedTuple):
+    """The event_id that a change will have, and when it happens (ms)."""
+
+    id: str
+    at: int
 
 
 class AlertDuty:
@@ -72,7 +79,7 @@ class AlertDuty:
             return self._raise(state, event, now) if value["state"] == RAISED else self._retract(state, event, now)
         receipt = Receipt(value["event_id"], value["kind"], value["addressee"], value["occurred_at"], value["outcome"])
         if state is None:
-            state = DutyState(event.key, now, now + self._waits)
+            state = DutyState(event.key, now + self._waits)
         if state.closed:
             return Outcome(state, (), "closed")
         if state.subject is not None:
@@ -83,13 +90,15 @@ class AlertDuty:
             return Outcome(state, (), "too-many")
         return Outcome(replace(state, waiting=(*state.waiting, receipt)))
 
-    def fire(self, state: DutyState, due: int, tables: Tables) -> Outcome[DutyState]:
-        """Time alone: a deadline, a look at the roster, or the end of what is remembered."""
+    def fire(self, state: DutyState, due: int, now: int, tables: Tables) -> Outcome[DutyState]:
+        """Time alone: a deadline, a look at the roster, or the end of what is remembered. Whoever is told has the whole
+        time from `now`: after a standstill nobody is passed over for what could not be told."""
         if state.subject is None:
             return Outcome(None, (), None, ("never-raised",) if state.waiting else ())
-        if due >= state.until > state.as_of:
-            return self._escalate(state, state.subject, due, tables)
-        return self._look(state, state.subject, due, tables)
+        moment = Moment(derived_id(NAME, f"{state.alert_id}@{due}", 0), max(due, now))
+        if due >= state.until and not state.overdue:
+            return self._escalate(state, state.subject, moment, tables)
+        return self._look(state, state.subject, moment, tables)
 
     # -- what comes ------------------------------------------------------------------------------------------
     def _raise(self, state: DutyState | None, event: Event, now: int) -> Outcome[DutyState]:
@@ -97,10 +106,9 @@ class AlertDuty:
         if state is not None and state.subject is not None:
             return Outcome(state, (), "duplicate")
         subject = subject_of(value)
-        # From when the bus got to tell it: after a standstill nobody is late who could not know.
         at = max(now, value["occurred_at"])
         first = Told(value["addressee"], value["addressee_level"], value["cause"], at)
-        opened = self._told(DutyState(event.key, at, 0), subject, (first,), at)
+        opened = self._told(DutyState(event.key, 0), subject, (first,), at)
         events: list[Event] = []
         for receipt in state.waiting if state is not None else ():
             outcome = self._answer(opened, subject, receipt, at)
@@ -117,8 +125,8 @@ class AlertDuty:
         if state.subject is None:  # answers wait for an alert whose beginning is no longer on the topic
             return Outcome(self._closed(state, now))
         subject = replace(state.subject, change_id=event.value["change_id"])
-        id = derived_id(NAME, f"{state.alert_id}/{event.value['event_id']}", 0)
-        return Outcome(self._closed(state, now), (_event(Change(id, now, "CLOSED", RETRACTED), state, subject),))
+        moment = _moment(state, event.value["event_id"], now)
+        return Outcome(self._closed(state, now), (_event(moment, "CLOSED", RETRACTED, state, subject),))
 
     def _answer(self, state: DutyState, subject: Subject, receipt: Receipt, now: int) -> Outcome[DutyState]:
         """A receipt for an open alert, attributed to the last time that its sender was told."""
@@ -127,8 +135,8 @@ class AlertDuty:
         if step is None:
             return Outcome(state, (), "not-told")
         entry = told[step]
-        # A device's clock is not ours: nothing happens before it was told, nor in the future.
-        at = min(max(receipt.at, entry.told_at), now)
+        # A device's clock is not ours: nothing happens in the future, nor before it was told.
+        at = max(entry.told_at, min(receipt.at, now))
         if receipt.kind == "ACTED":
             seen_at = entry.seen_at if entry.seen_at is not None else at
             entry = replace(entry, seen_at=seen_at, acted_at=at, outcome=receipt.outcome or "OTHER")
@@ -141,57 +149,58 @@ class AlertDuty:
         else:
             entry = replace(entry, received_at=at)
         state = replace(state, told=(*told[:step], entry, *told[step + 1 :]))
-        id = derived_id(NAME, f"{state.alert_id}/{receipt.id}", 0)
+        moment = _moment(state, receipt.id, now)
         if receipt.kind == "ACTED":
-            return Outcome(self._closed(state, now), (_event(Change(id, now, "CLOSED", "ACTED"), state, subject),))
+            return Outcome(self._closed(state, now), (_event(moment, "CLOSED", "ACTED", state, subject),))
         if receipt.kind != "SEEN" or step != len(told) - 1:
             return Outcome(state)
         acted_by = entry.told_at + self._policy.periods(subject.colour, entry.told_at).acted_ms
-        state = replace(state, until=acted_by)
-        return Outcome(state, (_event(Change(id, now, "SEEN", "SEEN"), state, subject),))
+        state = replace(state, until=acted_by, overdue=False)
+        return Outcome(state, (_event(moment, "SEEN", "SEEN", state, subject),))
 
     # -- time ------------------------------------------------------------------------------------------------
-    def _escalate(self, state: DutyState, subject: Subject, at: int, tables: Tables) -> Outcome[DutyState]:
+    def _escalate(self, state: DutyState, subject: Subject, moment: Moment, tables: Tables) -> Outcome[DutyState]:
         last = state.told[-1]
         higher = above(last.level, last.addressee, subject.cell, subject.division, tables)
-        if higher is None or len(state.told) >= MAX_TOLD:
-            looked = self._look(state, subject, at, tables)
+        if higher is None:
+            looked = self._look(replace(state, overdue=True), subject, moment, tables)
             return looked._replace(notes=("overdue", *looked.notes))
         level, who = higher
         cause = "UNSEEN" if last.seen_at is None else "NOT_ACTED"
-        state = self._told(state, subject, (*state.told, Told(who, level, cause, at)), at)
+        state = self._told(state, subject, (*state.told, Told(who, level, cause, moment.at)), moment.at)
         notes = (cause.lower().replace("_", "-"), f"to-{level.lower()}")
-        return Outcome(state, (_timed(state, subject, at, "ESCALATED", cause),), None, notes)
+        return Outcome(state, (_event(moment, "ESCALATED", cause, state, subject),), None, notes)
 
-    def _look(self, state: DutyState, subject: Subject, at: int, tables: Tables) -> Outcome[DutyState]:
+    def _look(self, state: DutyState, subject: Subject, moment: Moment, tables: Tables) -> Outcome[DutyState]:
         """Hand over when the roster names somebody else than the last one told. Nobody on duty is nobody to tell: the
         alert stays where it is."""
-        last = state.told[-1]
+        last, at = state.told[-1], moment.at
         who = on_duty(last.level, subject.cell, subject.division, tables)
-        if who is None or who == last.addressee or len(state.told) >= MAX_TOLD:
-            return Outcome(replace(state, as_of=at, look_at=self._policy.next_look(at)))
+        if who is None or who == last.addressee or len(state.told) >= MAX_TOLD - len(LEVELS):
+            return Outcome(replace(state, look_at=self._policy.next_look(at)))
         relieved = replace(last, relieved_at=at)
         cause = "DUTY_CHANGED"
         state = self._told(state, subject, (*state.told[:-1], relieved, Told(who, last.level, cause, at)), at)
-        return Outcome(state, (_timed(state, subject, at, "HANDED_OVER", cause),), None, ("handed-over",))
+        return Outcome(state, (_event(moment, "HANDED_OVER", cause, state, subject),), None, ("handed-over",))
 
     # -- outputs ---------------------------------------------------------------------------------------------
     def _told(self, state: DutyState, subject: Subject, told: tuple[Told, ...], at: int) -> DutyState:
         """Somebody is told at `at`: a new clock."""
         until = at + self._policy.periods(subject.colour, at).seen_ms
         look_at = self._policy.next_look(at)
-        return replace(state, as_of=at, until=until, look_at=look_at, subject=subject, told=told, waiting=())
+        return DutyState(state.alert_id, until, look_at, subject=subject, told=told)
 
     def _closed(self, state: DutyState, now: int) -> DutyState:
-        return DutyState(state.alert_id, now, now + self._known, closed=True)
+        return DutyState(state.alert_id, now + self._known, closed=True)
 
 
-def _event(change: Change, state: DutyState, subject: Subject) -> Event:
-    return Event(ALERT, state.alert_id, event_value(change, state, subject))
+def _moment(state: DutyState, source: str, now: int) -> Moment:
+    """Of a change that the event `source` causes, never before the last one: that may have been told by the clock."""
+    return Moment(derived_id(NAME, f"{state.alert_id}/{source}", 0), max(now, state.told[-1].told_at))
 
 
-def _timed(state: DutyState, subject: Subject, at: int, name: str, cause: str) -> Event:
-    return _event(Change(derived_id(NAME, f"{state.alert_id}@{at}", 0), at, name, cause), state, subject)
+def _event(moment: Moment, name: str, cause: str, state: DutyState, subject: Subject) -> Event:
+    return Event(ALERT, state.alert_id, event_value(Change(moment.id, moment.at, name, cause), state, subject))
 
 
 def make(policy: DutyPolicy) -> Flow[DutyState]:

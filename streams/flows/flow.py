@@ -51,7 +51,8 @@ class Flow(Generic[S]):
 
     step(state, event, now, tables)  one event; `now` is the chain's time in ms (maximum record timestamp so far)
     due(state)                       when `fire` must be called, in ms, or None
-    fire(state, due, tables)         time alone; called once with that due time, before any later event of the key
+    fire(state, due, now, tables)    time alone; called once with that due time, before any later event of the key, at
+                                     `now`: much later than `due` after a standstill
     """
 
     name: str
@@ -61,7 +62,7 @@ class Flow(Generic[S]):
     state: type[S]
     step: Callable[[S | None, Event, int, Tables], Outcome[S] | Rejection]
     due: Callable[[S], int | None]
-    fire: Callable[[S, int, Tables], Outcome[S]]
+    fire: Callable[[S, int, int, Tables], Outcome[S]]
 
 
 def derived_id(flow: str, source: str, number: int) -> str:

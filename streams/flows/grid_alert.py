@@ -11,8 +11,7 @@ kept here: who has it later is alert_duty's, and so is telling all of them of th
 Without a residence the desks are those of the division that the change names. Nothing is ever dropped, and every step
 down this list is counted by a note: `no-residence`, `no-grid-worker`, then `to-street`, `to-district` or `to-city`.
 
-Name, phone and address travel only to where they are of use: when the person no longer lives in the cell whose grid
-worker has the alert, its retraction goes without them (note `moved`).
+Phone and address travel with what must be acted on, and no further: a retraction goes without them.
 """
 
 from collections.abc import Mapping
@@ -71,24 +70,18 @@ class GridAlert:
         if colour == ("GREEN" if state is None else state.colour):
             return Outcome(state, (), "no-change")
         residence = tables[RESIDENCE].get(event.key)
-        events: tuple[Event, ...] = ()
-        notes: tuple[str, ...] = ()
-        if state is not None:
-            moved = residence is not None and state.cell is not None and residence["cell"] != state.cell
-            who = None if moved else residence
-            events = (_alert(state, "RETRACTED", 2, change, who),)
-            notes = ("moved",) if moved else ()
-            if colour == "GREEN":
-                return Outcome(None, events, None, notes)
+        events = (_alert(state, "RETRACTED", 2, change, residence),) if state is not None else ()
+        if colour == "GREEN":
+            return Outcome(None, events)
         cell = (residence["cell"] or None) if residence is not None else None
         division = cell[:12] if cell is not None else change["division"] or CITY
-        name, level, found = addressee(cell, division, tables)
+        name, level, notes = addressee(cell, division, tables)
         opened_at = change["occurred_at"]
         id = derived_id(NAME, change["event_id"], 0)
         state = AlertState(id, colour, name, level, opened_at, cell, division)
         due_at = opened_at + self._policy.periods(colour, opened_at).seen_ms
         raised = _alert(state, "RAISED", 1, change, residence, due_at)
-        return Outcome(state, (*events, raised), None, (*notes, *found))
+        return Outcome(state, (*events, raised), None, notes)
 
 
 def _alert(
@@ -100,7 +93,7 @@ def _alert(
     due_at: int | None = None,
 ) -> Event:
     who: Mapping[str, Any] = residence if residence is not None else {}
-    at = change["occurred_at"]
+    at, raised = change["occurred_at"], state == "RAISED"
     value = {
         "event_id": derived_id(NAME, change["event_id"], number),
         "occurred_at": at,
@@ -110,8 +103,8 @@ def _alert(
         "colour": change["colour"],
         "person_id": change["person_id"],
         "person_name": who.get("person_name"),
-        "phone": who.get("phone"),
-        "address": who.get("address"),
+        "phone": who.get("phone") if raised else None,
+        "address": who.get("address") if raised else None,
         "cell": alert.cell,
         "division": alert.division,
         "addressee": alert.addressee,
@@ -120,7 +113,7 @@ def _alert(
         "opened_at": alert.opened_at,
         "cause": "COLOUR",
         "due_at": due_at,
-        "told": [told(alert.addressee, alert.level, "COLOUR", at)] if state == "RAISED" else [],
+        "told": [told(alert.addressee, alert.level, "COLOUR", at)] if raised else [],
     }
     return Event(ALERT, alert.alert_id, value)
 
@@ -130,7 +123,7 @@ def due(state: AlertState) -> int | None:
     return None
 
 
-def fire(state: AlertState, due: int, tables: Tables) -> Outcome[AlertState]:
+def fire(state: AlertState, due: int, now: int, tables: Tables) -> Outcome[AlertState]:
     """Nothing happens by time alone."""
     return Outcome(state, (), "no-change")
 

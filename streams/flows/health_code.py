@@ -84,7 +84,7 @@ class HealthCode:
             return Outcome(None, (), "no-change") if state is None else self._negative(state, event, now)
         return Outcome(state, (), "no-evidence")
 
-    def fire(self, state: PersonState, due: int, tables: Tables) -> Outcome[PersonState]:
+    def fire(self, state: PersonState, due: int, now: int, tables: Tables) -> Outcome[PersonState]:
         """Time alone: what is over at `due` (ms) ends, what begins then begins, what may be forgotten is."""
         after = self._settle(state, due)
         colour = after.colour if after is not None else 0

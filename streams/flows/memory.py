@@ -43,8 +43,9 @@ class MemoryRunner(Generic[S]):
             assert (outcome.filtered is not None) == idle, f"filtered {outcome.filtered!r}, yet idle is {idle}"
         return outcome
 
-    def advance(self, at: int) -> list[Outcome[S]]:
-        """Time passes to `at` (ms); what the timers did on the way, in order of their due times."""
+    def advance(self, at: int, standstill: bool = False) -> list[Outcome[S]]:
+        """Time passes to `at` (ms); what the timers did on the way, in order of their due times. After a `standstill`
+        all that was due meanwhile is worked off at the end of it."""
         self.now = max(self.now, at)
         fired = []
         while self._due:
@@ -53,7 +54,7 @@ class MemoryRunner(Generic[S]):
                 break
             state = self.state(key)
             assert state is not None, "a timer without state"
-            outcome = self.flow.fire(state, due, self.tables)
+            outcome = self.flow.fire(state, due, self.now if standstill else due, self.tables)
             self._keep(key, outcome)
             assert self._due.get(key, due + 1) > due, "a timer that does not move on"
             fired.append(outcome)

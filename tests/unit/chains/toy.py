@@ -149,7 +149,7 @@ def toy_flow(name: str, reads: str, writes: tuple[str, ...]) -> Flow[Count]:
                 return Outcome(None)
         raise AssertionError(action)
 
-    def fire(state, due, tables):
+    def fire(state, due, now, tables):
         if state.n == 13:
             raise ValueError("a timer's bug")
         event = Event(reads, "k", {"do": "second=raise" if state.n == 12 else ""})

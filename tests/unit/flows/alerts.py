@@ -41,12 +41,20 @@ class Story:
         """The roster's row for a cell or division is this from now on."""
         self.roster[division] = {"division": division, "on_duty": on_duty, "backup": backup}
 
-    def raised(self, at: int = 0, colour: str = "RED", addressee: str = "gw-000001", level: str = "GRID_WORKER",
-               cell: str | None = CELL, division: str = DIVISION) -> Outcome[DutyState]:  # fmt: skip
+    def raised(
+        self,
+        at: int = 0,
+        colour: str = "RED",
+        addressee: str = "gw-000001",
+        level: str = "GRID_WORKER",
+        cell: str | None = CELL,
+        division: str = DIVISION,
+        address: str = "和平区某路1号",
+    ) -> Outcome[DutyState]:
         """grid_alert raises it."""
         when = self.begins + at
         told = [duty.told(addressee, level, "COLOUR", when)]
-        return self._alert(at, "RAISED", colour, addressee, level, cell, division, told)
+        return self._alert(at, "RAISED", colour, addressee, level, cell, division, told, address)
 
     def retracted(self, at: int) -> Outcome[DutyState]:
         """grid_alert retracts it: it knows only whom it told itself."""
@@ -71,9 +79,9 @@ class Story:
         """The flow's latest event comes back on the topic."""
         return self._send(self.runner.events[-1], at)
 
-    def until(self, at: int) -> list[tuple[str, str, str]]:
-        """Time passes to `at`; all that was ever told: (state, cause, addressee)."""
-        self.runner.advance(self.begins + at)
+    def until(self, at: int, standstill: bool = False) -> list[tuple[str, str, str]]:
+        """Time passes to `at`, or nothing runs until then; all that was ever told: (state, cause, addressee)."""
+        self.runner.advance(self.begins + at, standstill)
         return self.told()
 
     def told(self) -> list[tuple[str, str, str]]:
@@ -86,7 +94,7 @@ class Story:
         return self.runner.events[-1].value
 
     def _alert(self, at: int, state: str, colour: str, addressee: str, level: str, cell: str | None, division: str,
-               told: list[dict[str, Any]]) -> Outcome[DutyState]:  # fmt: skip
+               told: list[dict[str, Any]], address: str | None = None) -> Outcome[DutyState]:  # fmt: skip
         when = self.begins + at
         value = {
             "event_id": f"{state.lower()}-{at}",
@@ -98,7 +106,7 @@ class Story:
             "person_id": "120101199003070011",
             "person_name": "张三丰",
             "phone": "13800001234",
-            "address": "和平区某路1号",
+            "address": address,
             "cell": cell,
             "division": division,
             "addressee": addressee,
