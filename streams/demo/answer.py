@@ -22,12 +22,15 @@ _TIMEOUT_S = 15
 
 
 class Notes(Protocol):
-    """Who wants to know how receipts fared."""
+    """Who wants to know what becomes of receipts."""
 
-    def receipt_taken(self, alert_id: str, event_id: str, kind: str, spare_ms: int) -> None:
-        """The gateway has acknowledged it, `spare_ms` before the alert had to be seen."""
+    def will_look(self, alert_id: str, seen_id: str, due_ms: int) -> None:
+        """Somebody was told of an alert that must be seen until `due_ms`, and will say so with a SEEN of this id."""
 
-    def receipt_refused(self, status: int) -> None:
+    def taken(self, event_id: str) -> None:
+        """The gateway has acknowledged it."""
+
+    def refuse(self, status: int) -> None:
         """The gateway will never take it."""
 
 
@@ -71,7 +74,8 @@ class Answers:
         step = ladder.index(addressee) if addressee in ladder else len(ladder)
         does = self._people.does(alert_id, step, addressee)
         if does is not None:
-            task = asyncio.get_running_loop().create_task(self._answer(alert_id, addressee, does, value["due_at"]))
+            self._notes.will_look(alert_id, _event_id(alert_id, addressee, "SEEN"), value["due_at"])
+            task = asyncio.get_running_loop().create_task(self._answer(alert_id, addressee, does))
             self._tasks.add(task)
             task.add_done_callback(self._done)
 
@@ -83,33 +87,33 @@ class Answers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
 
-    async def _answer(self, alert_id: str, addressee: str, does: Does, due_ms: int) -> None:
+    async def _answer(self, alert_id: str, addressee: str, does: Does) -> None:
         looks_at = time.monotonic() + does.looks_s
         if does.says_received:
-            await self._say(alert_id, addressee, "RECEIVED", None, due_ms)
+            await self._say(alert_id, addressee, "RECEIVED", None)
         await asyncio.sleep(max(0.0, looks_at - time.monotonic()))
         if alert_id in self._over:
             return  # nothing to look at any more
-        await self._say(alert_id, addressee, "SEEN", None, due_ms)
+        await self._say(alert_id, addressee, "SEEN", None)
         if does.acts_s is None:
             return
         await asyncio.sleep(does.acts_s)
         if alert_id not in self._over:
-            await self._say(alert_id, addressee, "ACTED", does.outcome, due_ms)
+            await self._say(alert_id, addressee, "ACTED", does.outcome)
 
-    async def _say(self, alert_id: str, addressee: str, kind: str, outcome: str | None, due_ms: int) -> None:
+    async def _say(self, alert_id: str, addressee: str, kind: str, outcome: str | None) -> None:
         """Send one receipt until it is taken."""
-        event_id, happened = str(uuid.uuid5(uuid.UUID(alert_id), f"{addressee}/{kind}")), time.monotonic()
+        event_id, happened = _event_id(alert_id, addressee, kind), time.monotonic()
         body: dict[str, Any] = {"event_id": event_id, "kind": kind, "outcome": outcome}
         while True:
             body["ago_ms"] = int((time.monotonic() - happened) * 1000)
             async with self._gate:
                 status, wait = await self._post(alert_id, addressee, body)
             if status == 202:
-                self._notes.receipt_taken(alert_id, event_id, kind, due_ms - int(time.time() * 1000))
+                self._notes.taken(event_id)
                 return
             if status is not None and status != 503:
-                self._notes.receipt_refused(status)
+                self._notes.refuse(status)
                 return
             await asyncio.sleep(wait)
 
@@ -130,3 +134,8 @@ class Answers:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed(SystemFailure(f"a receipt could not be sent: {type(error).__name__}"))
+
+
+def _event_id(alert_id: str, addressee: str, kind: str) -> str:
+    """The same for every retry, another for every receipt."""
+    return str(uuid.uuid5(uuid.UUID(alert_id), f"{addressee}/{kind}"))

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from streams.demo.oracle import Oracle, Rung
 from streams.demo.people import People
 
-MARGIN_MS = 4_000
-"""A SEEN that is taken so shortly before the deadline races it: the alert may go one level up or not."""
+_MARGIN_MS = 500
+"""Processes do not tell the time at the same instant."""
+_LOOKS_MS = 4_000
+"""Whoever is told so shortly before the deadline may be too late."""
 
 
 class StepUp(NamedTuple):
@@ -49,6 +51,7 @@ class Duties:
         self._seen: dict[str, dict[str, int]] = {}
         self._written: dict[str, tuple[str, str, frozenset[str]]] = {}
         self._received: dict[str, set[str]] = {}
+        self._retracted: set[str] = set()
         self._late: set[str] = set()
         self._took: list[tuple[float, float]] = []
 
@@ -75,29 +78,41 @@ class Duties:
             self._seen.setdefault(alert_id, {})[event_id] = len(told) - 1
 
     def written(self, value: Mapping[str, Any]) -> None:
-        """A step was read from the bus's own topic, which says who must receive it."""
+        """An event was read from the bus's own topic, which says who must receive it. A retraction is final for readers
+        but for the CLOSED that follows: nobody need receive a step that was under way."""
+        alert_id, state = value["alert_id"], value["state"]
+        if state == "RETRACTED":
+            self._retracted.add(alert_id)
+        if state in ("RAISED", "RETRACTED") or (alert_id in self._retracted and state != "CLOSED"):
+            return
         told = frozenset(entry["addressee"] for entry in value["told"])
-        self._written[value["event_id"]] = (value["alert_id"], value["state"], told)
+        self._written[value["event_id"]] = (alert_id, state, told)
 
-    def said_seen(self, alert_id: str, spare_ms: int) -> None:
-        """The gateway took a SEEN so long before the deadline."""
-        if spare_ms < MARGIN_MS:
+    def told(self, alert_id: str, due_ms: int, at_ms: int) -> None:
+        """Somebody was told at `at_ms` who must look until `due_ms`, and will."""
+        if at_ms > due_ms - _LOOKS_MS:
+            self._late.add(alert_id)
+
+    def looked(self, alert_id: str, due_ms: int, at_ms: int) -> None:
+        """The chain `alert` had worked off his SEEN at `at_ms`."""
+        if at_ms > due_ms - _MARGIN_MS:
             self._late.add(alert_id)
 
     def raced(self, alert_id: str) -> bool:
-        """Whether somebody looked at it so late that it may have gone one level up or not."""
+        """Whether somebody looked so late, or his word took so long, that it may have gone one level up or not."""
         return alert_id in self._late
 
     # What is left, and what comes of it.
 
     def outstanding(self) -> int:
-        """How many steps up and ends are expected and have not come."""
+        """How many steps are expected and have not come."""
         left = 0
         for alert_id in self._oracle.raised:
-            course = self._people.course(alert_id)
-            left += (course.ends and alert_id not in self._closed) + max(
-                0, len(self._expected(alert_id)) - len(self._steps.get(alert_id, ()))
-            )
+            closed = alert_id in self._closed
+            climbs = len(self._expected(alert_id)) - len(self._steps.get(alert_id, ()))
+            left += max(0, climbs) + (self._people.course(alert_id).ends and not closed)
+            # Who looked too late is not heard: it has gone higher than expected, or is closed by the act that follows.
+            left += self._is_seen(alert_id) and not closed and climbs >= 0 and alert_id not in self._seen
         return left
 
     def misdelivered(self) -> tuple[list[str], list[str]]:
@@ -120,25 +135,24 @@ class Duties:
         """Holds everything against what was to come."""
         expected: list[StepUp] = []
         came: list[StepUp] = []
-        closed_expected = closed = wrongly = seen_expected = seen = 0
+        closed_expected = closed = wrongly = seen_expected = seen = raced = 0
         for alert_id in self._oracle.raised:
             course = self._people.course(alert_id)
             steps = list(self._steps.get(alert_id, {}).values())
             came += steps
             expected += steps if self._legal(alert_id, steps) else self._expected(alert_id)
+            raced += self.raced(alert_id)
             ends = self._closed.get(alert_id, {})
             closed_expected, closed = closed_expected + course.ends, closed + len(ends)
             wrongly += len(ends) != course.ends
             looks = Counter(self._seen.get(alert_id, {}).values())
             seen += sum(looks.values())
-            if course.fleeting or self.raced(alert_id):
-                seen_expected += len(looks)  # whether it was seen before it was over does not matter: not twice
-            elif course.ignored < len(self._oracle.raised[alert_id].ladder):
-                seen_expected += 1
+            # Whether it was seen before it was over does not matter, nor at which step: not twice.
+            seen_expected += len(looks) if course.fleeting or self.raced(alert_id) else self._is_seen(alert_id)
         missing, unexpected = Counter(expected) - Counter(came), Counter(came) - Counter(expected)
         return Verdict(
             len(expected), len(came), missing.total(), unexpected.total(),
-            closed_expected, closed, wrongly, seen_expected, seen, len(self._late & self._oracle.raised.keys()),
+            closed_expected, closed, wrongly, seen_expected, seen, raced,
         )  # fmt: skip
 
     def steps(self) -> Iterator[StepUp]:
@@ -159,6 +173,11 @@ class Duties:
             return None, None
         seen, acted = zip(*self._took, strict=True)
         return round(median(seen), 1), round(median(acted), 1)
+
+    def _is_seen(self, alert_id: str) -> bool:
+        """Whether somebody who is told looks, and the alert lasts until then."""
+        course = self._people.course(alert_id)
+        return not course.fleeting and course.ignored < len(self._oracle.raised[alert_id].ladder)
 
     def _expected(self, alert_id: str) -> list[StepUp]:
         ladder = self._oracle.raised[alert_id].ladder

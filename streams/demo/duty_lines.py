@@ -18,13 +18,14 @@ def duty_lines(ledger: Ledger, verdict: Verdict) -> list[Line]:
     climbed = "; ".join(part for part in (f"to {words(levels)}", words(causes)) if steps)
     if verdict.raced:
         climbed += f"; {verdict.raced} seen too late to say what had to come"
-    again = ledger.receipts.total() - len(ledger.receipts)
+    receipts = ledger.receipts
+    again = receipts.written.total() - len(receipts.written)
     missing, wrong = duties.misdelivered()
     return [
-        Line("receipts, acknowledged = through intake", len(ledger.acknowledged), len(ledger.receipts),
+        Line("receipts, acknowledged = through intake", len(receipts.acknowledged), len(receipts.written),
              f"{again} came twice" if again else ""),
-        Line("receipts that the gateway refused", ledger.refused.total(), 0, words(ledger.refused)),
-        Line("alerts, steps and receipts = read by alert-duty", ledger.written.total() + ledger.receipts.total(),
+        Line("receipts that the gateway refused", receipts.refused.total(), 0, words(receipts.refused)),
+        Line("alerts, steps and receipts = read by alert-duty", ledger.written.total() + receipts.written.total(),
              ledger.flow("alert-duty").read),
         Line("alerts SEEN, expected = received", verdict.seen_expected, verdict.seen),
         Line("alerts ESCALATED, expected = received", verdict.escalated_expected, verdict.escalated, climbed),

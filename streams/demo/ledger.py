@@ -8,46 +8,20 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from streams.demo.duties import Duties
 from streams.demo.oracle import Alert, Change, Oracle
 from streams.demo.people import People
+from streams.demo.receipts import Receipts
 from streams.demo.spoil import KINDS
+from streams.demo.totals import FlowTotal, ViewTotal
 from streams.errors import Rejection
 
 RAISED, RETRACTED = "RAISED", "RETRACTED"
 """What the chain `person` says about an alert; everything else is said by the chain `alert`."""
 ALERT_VIEW, CHANGE_VIEW = "to.jinzhitong.grid.alert.changed", "to.jinxinban.health.code.changed"
-
-
-class FlowTotal:
-    """One flow, summed from the audit."""
-
-    def __init__(self) -> None:
-        self.read = self.delivered = self.fired = 0
-        self.filtered: Counter[str] = Counter()
-        self.rejected: Counter[str] = Counter()
-
-    def add(self, count: Mapping[str, Any]) -> None:
-        self.read += count["read"]
-        self.delivered += count["delivered"]
-        self.fired += count["fired"]
-        self.filtered.update(count["filtered"])
-        self.rejected.update(count["rejected"])
-
-
-class ViewTotal:
-    """One view, summed from the audit."""
-
-    def __init__(self) -> None:
-        self.delivered = 0
-        self.withheld: Counter[str] = Counter()
-
-    def add(self, count: Mapping[str, Any]) -> None:
-        self.delivered += count["delivered"]
-        self.withheld.update(count["withheld"])
 
 
 class Published(NamedTuple):
@@ -65,10 +39,15 @@ class Delivery(NamedTuple):
 
 
 class Ledger:
-    """The counts of one run. `persons` are those of this run, by person id; `people` do what is done about alerts."""
+    """The counts of one run. `persons` are those of this run, by person id; `people` do what is done about alerts;
+    `clock` gives seconds since 1970."""
 
-    def __init__(self, oracle: Oracle, persons: frozenset[str], people: People) -> None:
+    def __init__(
+        self, oracle: Oracle, persons: frozenset[str], people: People, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._clock = clock
         self.oracle, self.duties = oracle, Duties(oracle, people)
+        self.receipts = Receipts(self.duties, clock)
         self._persons = persons
         self.published = 0
         self.flows: dict[str, FlowTotal] = {}
@@ -80,11 +59,6 @@ class Ledger:
         self.open: dict[str, str] = {}
         """Alerts of this run that nobody has acted on, and who has each."""
         self.repeated_changes = self.repeated_alerts = self.resets = 0
-        self.acknowledged: set[str] = set()
-        """Receipts that the gateway has taken, by event_id."""
-        self.refused: Counter[str] = Counter()
-        self.receipts: Counter[str] = Counter()
-        """Receipts that came through intake, by event_id: one that was sent again may have come twice."""
         self.written: Counter[str] = Counter()
         """Events of the topic of alerts, by event_id."""
         self.steps_written = 0
@@ -149,7 +123,7 @@ class Ledger:
         else:
             self.duties.take(addressee, value)
         if alert_id not in self.oracle.raised and state == RAISED:
-            self.oracle.pass_time(int(time.time() * 1000))  # what time alone raises
+            self.oracle.pass_time(int(self._clock() * 1000))  # what time alone raises
         if alert_id not in self.oracle.raised:
             return False
         if state in (RETRACTED, "CLOSED"):
@@ -170,28 +144,18 @@ class Ledger:
         """An event was read from the bus's own topic of alerts."""
         self.moved.set()
         self.written[value["event_id"]] += 1
-        if value["state"] not in (RAISED, RETRACTED):
-            self.steps_written += 1
-            self.duties.written(value)
+        self.steps_written += value["state"] not in (RAISED, RETRACTED)
+        self.duties.written(value)
 
-    def receipt_written(self, value: Mapping[str, Any]) -> None:
-        """A receipt was read from the bus's own topic."""
+    def receipt_written(self, value: Mapping[str, Any], partition: int, offset: int) -> None:
+        """A receipt was read from this place of the bus's own topic."""
         self.moved.set()
-        self.receipts[value["event_id"]] += 1
-
-    def receipt_taken(self, alert_id: str, event_id: str, kind: str, spare_ms: int) -> None:
-        """The gateway has acknowledged a receipt, so long before the alert had to be seen."""
-        self.moved.set()
-        self.acknowledged.add(event_id)
-        if kind == "SEEN":
-            self.duties.said_seen(alert_id, spare_ms)
-
-    def receipt_refused(self, status: int) -> None:
-        """The gateway will never take a receipt."""
-        self.refused[f"status {status}"] += 1
+        self.receipts.read(value, partition, offset)
 
     def audit(self, value: Mapping[str, Any]) -> None:
         """One transaction's counts."""
+        if value["chain"] == "alert":
+            self.receipts.audit(value)
         for count in value["flows"]:
             self.flows.setdefault(count["flow"], FlowTotal()).add(count)
         for count in value["views"]:
@@ -244,33 +208,30 @@ class Ledger:
         view = self.views.get((name, chain))
         return view.delivered + view.withheld.total() if view is not None else 0
 
-    def view_totals(self) -> dict[str, Any]:
+    def view_totals(self) -> dict[str, ViewTotal]:
         """Each view, whichever chain wrote it."""
         totals: dict[str, ViewTotal] = {}
         for (name, _), view in sorted(self.views.items()):
-            totals.setdefault(name, ViewTotal()).add({"delivered": view.delivered, "withheld": view.withheld})
-        return {
-            name: {"delivered": total.delivered, "withheld": dict(sorted(total.withheld.items()))}
-            for name, total in totals.items()
-        }
+            totals.setdefault(name, ViewTotal()).add(view.data())
+        return totals
 
     def repeated_written(self) -> int:
         """How many events stand on the bus's own topic of alerts once too often."""
         return self.written.total() - len(self.written)
 
     def accepted(self) -> int:
-        """Inputs of the three departments that intake has taken; receipts are what is left of what it has taken."""
-        return self.flow("intake").delivered - self.receipts.total()
+        """Inputs of the three departments that intake has taken; the rest of what it has taken are receipts."""
+        return self.flow("intake").delivered - self.receipts.written.total()
 
     def lag(self) -> int:
         """Inputs that the bus has not yet worked off."""
-        read = self.flow("intake").read - self.receipts.total()
+        read = self.flow("intake").read - self.receipts.written.total()
         return max(0, self.published - read) + max(0, self.accepted() - self.flow("health-code").read)
 
     def duty_lag(self) -> int:
         """What the chain `alert` has not yet read, its own events among it: of all runs' alerts."""
         read = self.flow("alert-duty").read
-        return max(0, self.written.total() + self.receipts.total() - read)
+        return max(0, self.written.total() + self.receipts.written.total() - read)
 
     def settled(self) -> bool:
         """Whether what was read of the bus is from one and the same moment: alerts of earlier runs may still climb."""
@@ -286,6 +247,6 @@ class Ledger:
             + len(oracle.changes.keys() - self.changes.keys())
             + len(self.expected_alerts().keys() - self.alerts.keys())
             + self.duties.outstanding()
-            + len(self.acknowledged - self.receipts.keys())
+            + self.receipts.lost()
             + max(0, oracle.rejected.total() - self.dead.total() - self.dead_unexpected.total())
         )

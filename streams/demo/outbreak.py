@@ -24,6 +24,7 @@ from streams.demo.outline import Outline
 from streams.demo.people import People
 from streams.demo.prepare import Schemas
 from streams.demo.publish import Publishers
+from streams.demo.quiet import ALERT, CHANGED, RECEIPTED
 from streams.demo.simulator import Simulator
 from streams.demo.watch import Watcher
 from streams.engine.record import Record
@@ -62,11 +63,6 @@ class Outbreak:
         periods = policy.periods("RED", int(time.time() * 1000))
         self._people = People(outline.foretell(oracle()), outline.plan.horizon, periods.seen_ms, periods.acted_ms)
         self.ledger = Ledger(oracle(), frozenset(persons), self._people)
-        self._notes = {
-            AUDIT: self.ledger.audit,
-            quiet.ALERT: self.ledger.alert_written,
-            quiet.RECEIPTED: self.ledger.receipt_written,
-        }
         self._schemas = Schemas(settings)
 
     async def play(self) -> report.Report:
@@ -82,9 +78,10 @@ class Outbreak:
             def token(who: str) -> str:
                 return keys.sign(who, time.time())
 
-            self._answers = answers = Answers(launcher.gateway_url, token, ledger.oracle, people, ledger, self._fail)
-            cleanup.push_async_callback(answers.close)
-            phones = Phones(launcher.gateway_url, token, self._alert, self._reset)
+            url = launcher.gateway_url
+            self._answers = Answers(url, token, ledger.oracle, people, ledger.receipts, self._fail)
+            cleanup.push_async_callback(self._answers.close)
+            phones = Phones(url, token, self._alert, self._reset)
             cleanup.push_async_callback(phones.close)
             self._console.print(f"connecting {len(people.addressees):,} phones and desks")
             # Nothing of this run is under way, so where the gateway is now is the end of everything earlier.
@@ -123,9 +120,14 @@ class Outbreak:
                     self.ledger.dead_letter(record.value, dict(record.headers))
                 elif record.value is None:
                     continue
-                elif record.topic != quiet.CHANGED:
-                    self._notes[record.topic](self._schemas.decode(record.topic, record.value))
-                elif (change := self.ledger.change(self._schemas.decode(quiet.CHANGED, record.value))) is not None:
+                elif record.topic == AUDIT:
+                    self.ledger.audit(self._schemas.decode(AUDIT, record.value))
+                elif record.topic == ALERT:
+                    self.ledger.alert_written(self._schemas.decode(ALERT, record.value))
+                elif record.topic == RECEIPTED:
+                    receipt = self._schemas.decode(RECEIPTED, record.value)
+                    self.ledger.receipt_written(receipt, record.partition, record.offset)
+                elif (change := self.ledger.change(self._schemas.decode(CHANGED, record.value))) is not None:
                     self._simulator.seen(change)
         except Exception as error:  # in a callback of the loop it would only be logged, and the run wait for ever
             self._simulator.fail(error)

@@ -63,6 +63,7 @@ class Report(NamedTuple):
 
 def make(ledger: Ledger, kills: int) -> Report:
     """Draw up the books."""
+    ledger.receipts.judge()
     oracle, intake = ledger.oracle, ledger.flow(_INTAKE)
     accepted, rejected = ledger.accepted(), intake.rejected.total()
     changes = _compare(oracle.changes, ledger.changes)
@@ -99,18 +100,9 @@ def make(ledger: Ledger, kills: int) -> Report:
         "published": ledger.published,
         "accepted": accepted,
         "rejected": rejected,
-        "receipts": len(ledger.acknowledged),
-        "flows": {
-            name: {
-                "read": flow.read,
-                "delivered": flow.delivered,
-                "filtered": dict(sorted(flow.filtered.items())),
-                "rejected": dict(sorted(flow.rejected.items())),
-                "fired": flow.fired,
-            }
-            for name, flow in sorted(ledger.flows.items())
-        },
-        "views": ledger.view_totals(),
+        "receipts": len(ledger.receipts.acknowledged),
+        "flows": {name: flow.data() for name, flow in sorted(ledger.flows.items())},
+        "views": {name: view.data() for name, view in ledger.view_totals().items()},
         "changes_expected": len(oracle.changes),
         "changes": len(ledger.changes),
         "alerts_expected": len(oracle.alerts),

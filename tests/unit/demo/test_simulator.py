@@ -33,7 +33,7 @@ class Said(Answers):
     """What people say, without a network."""
 
     def __init__(self, bus: "Bus") -> None:
-        super().__init__("", lambda who: "", bus.ledger.oracle, bus.people, bus.ledger, bus.fail)
+        super().__init__("", lambda who: "", bus.ledger.oracle, bus.people, bus.ledger.receipts, bus.fail)
         self._bus = bus
 
     async def _post(self, alert_id: str, addressee: str, body: Mapping[str, Any]) -> tuple[int | None, float]:
@@ -94,7 +94,7 @@ class Bus:
         """A receipt goes through intake to the chain of alerts."""
         now = int(time.time() * 1000)
         value = {**body, "alert_id": alert_id, "addressee": addressee, "occurred_at": now - body["ago_ms"]}
-        self.ledger.receipt_written(value)
+        self.ledger.receipt_written(value, 0, 0)
         self._count("intake", "intake", 1)
         if self._deaf and self._unheard is None and not self.people.course(alert_id).fleeting:
             self._unheard = (alert_id, addressee)
@@ -165,7 +165,7 @@ class Bus:
         delivered = read - sum(sum(counts.values()) for counts in out.values())
         each = [{"view": name, "delivered": count, "withheld": {}} for name, count in (views or {}).items()]
         flows = [{"flow": flow, "read": read, "delivered": delivered, "fired": 0, **out}]
-        self.ledger.audit({"chain": chain, "flows": flows, "views": each})
+        self.ledger.audit({"chain": chain, "flows": flows, "views": each, "offsets": []})
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +179,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "_ACTS_S", (0.0, 0.2))
     monkeypatch.setattr(people, "_EVERYBODY", 0)
     monkeypatch.setattr(people, "_BY_TWO", 0.0)
-    monkeypatch.setattr("streams.demo.duties.MARGIN_MS", 200)
+    monkeypatch.setattr("streams.demo.duties._LOOKS_MS", 300)
 
 
 async def test_over_a_bus_that_does_its_work_the_books_balance(monkeypatch: pytest.MonkeyPatch) -> None:
