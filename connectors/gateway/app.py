@@ -11,6 +11,8 @@ EventSource gives up for good on any answer but 200.
 import asyncio
 import random
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -45,15 +47,15 @@ EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buf
 
 
 class Gate:
-    """Serves one hub. `source` answers how far the log goes; `limit` is how many streams this process can hold, with
-    those of `screens`."""
+    """Serves one hub. `source` answers how far the log goes; `limit` is how many streams this process can hold, those
+    of the screens too."""
 
     def __init__(self, hub: Hub, source: Source, access: Access, limit: int) -> None:
         self.hub = hub
         self.access = access
-        self.screens = 0
         self._source = source
         self._limit = limit
+        self._streams = 0
 
     def app(self) -> web.Application:
         """The routes of the gateway, without pages."""
@@ -89,21 +91,35 @@ class Gate:
             return False
         return True
 
-    async def admit(self) -> None:
-        """Returns when a stream may begin. Raises HTTPServiceUnavailable when there is no room, or nothing to show."""
-        if len(self.hub) + self.screens >= self._limit:
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """Entered when a stream may begin, left when it is over. Raises HTTPServiceUnavailable when there is no room,
+        or nothing to show."""
+        if self._streams >= self._limit:
             raise web.HTTPServiceUnavailable(text="this gateway is full", headers={"Retry-After": "5"})
+        # Who waits has his place already: after a restart all wait together, and all are let in at the same moment.
+        self._streams += 1
         try:
-            await asyncio.wait_for(self.hub.ready.wait(), _READY_S)
-        except TimeoutError:
-            raise web.HTTPServiceUnavailable(text="the index is being built", headers={"Retry-After": "5"}) from None
+            await self._shown()
+            yield
+        finally:
+            self._streams -= 1
 
     async def alerts(self, request: web.Request) -> web.StreamResponse:
         """The stream. `Last-Event-ID`, or else `?last_event_id=`, says where to go on. It ends with its token."""
         subject, expires, _ = self.access.claim(request)
         if subject != request.match_info["id"]:
             raise web.HTTPForbidden(text="these are not your alerts")
-        await self.admit()
+        async with self.admitted():
+            return await self._stream(request, subject, expires)
+
+    async def _shown(self) -> None:
+        try:
+            await asyncio.wait_for(self.hub.ready.wait(), _READY_S)
+        except TimeoutError:
+            raise web.HTTPServiceUnavailable(text="the index is being built", headers={"Retry-After": "5"}) from None
+
+    async def _stream(self, request: web.Request, subject: str, expires: int) -> web.StreamResponse:
         # A client that reconnects by itself sends the header; the query is then where its first connection began.
         place = request.headers.get("Last-Event-ID") or request.query.get("last_event_id", "")
         positions = self.hub.places.parse(place)

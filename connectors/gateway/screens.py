@@ -143,7 +143,10 @@ class Screens:
         top = claim.subject.removeprefix(_DESK)
         if not code.startswith(top):
             raise web.HTTPForbidden(text="this division does not lie in yours")
-        await self._gate.admit()
+        async with self._gate.admitted():
+            return await self._show(request, code, top, claim.expires)
+
+    async def _show(self, request: web.Request, code: str, top: str, expires: int) -> web.StreamResponse:
         response = web.StreamResponse(headers=EVENT_STREAM)
         tune(request)
         await response.prepare(request)
@@ -154,15 +157,13 @@ class Screens:
         ]
         head = b'event: board\ndata: {"path":%b,' % msgspec.json.encode(path)
         screen = self._watch(code)
-        self._gate.screens += 1
         try:
-            await self._serve(screen, head, response, claim.expires)
+            await self._serve(screen, head, response, expires)
         except (TimeoutError, ConnectionError):
             # Too slow, or gone: the client comes back and gets what there is then.
             if request.transport is not None:
                 request.transport.abort()
         finally:
-            self._gate.screens -= 1
             self._leave(code, screen)
         return response
 

@@ -163,6 +163,36 @@ async def test_a_gateway_that_is_full_says_so_and_when_to_come_again() -> None:
         assert (response.status, response.headers["Retry-After"]) == (503, "5")
 
 
+async def test_those_who_wait_for_the_index_are_no_more_than_there_is_room_for() -> None:
+    """After a restart everybody comes at once, and is let in at once."""
+    async with running(MemoryLog(), feeding=False, limit=1) as gateway, ClientSession() as session:
+        url = f"{gateway.url}/grid-workers/gw-000001/alerts"
+        waiting = {asyncio.create_task(session.get(url, headers=bearer())) for _ in range(5)}
+        refused = []
+        async with asyncio.timeout(5):
+            while len(refused) < 4:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                refused += [task.result().status for task in done]
+        assert refused == [503] * 4
+        gateway.hub.ready.set()
+        (admitted,) = waiting
+        assert await Stream(await admitted).event_ids(1) == ["reset"]
+        assert len(gateway.hub) == 1
+
+
+async def test_who_gave_up_waiting_for_the_index_leaves_his_place_to_another() -> None:
+    async with running(MemoryLog(), feeding=False, limit=1) as gateway, ClientSession() as session:
+        url = f"{gateway.url}/grid-workers/gw-000001/alerts"
+        both = [asyncio.create_task(session.get(url, headers=bearer())) for _ in range(2)]
+        async with asyncio.timeout(5):
+            (refused,), (early,) = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            assert refused.result().status == 503
+            early.cancel()
+            gateway.hub.ready.set()
+            while (await session.get(url, headers=bearer())).status != 200:
+                pass
+
+
 async def test_a_client_that_leaves_is_forgotten_at_once() -> None:
     async with running(MemoryLog()) as gateway, ClientSession() as session:
         stream = await listen(gateway, session)
