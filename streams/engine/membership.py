@@ -44,7 +44,7 @@ class Membership:
         placed: Callable[[bool], None],
     ):
         self._config, self._keyed, self._release, self._placed = config, keyed, release, placed
-        self.at = Assignment()
+        self.at = Assignment(config.tables if config.changelog else config.topics)
         self.epoch = 0
         self._member: str | None = None
 

@@ -203,15 +203,19 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         return count
 
     def _batch_of(self, messages: list[Message]) -> Batch | None:
-        offsets: dict[TopicPart, int] = {}
+        at = self._group.at
         good = [m for m in messages if m.error() is None]
-        for topic, partition, offset in map(place, good):
-            offsets[topic, partition] = offset + 1
+        offsets = _next_offsets(good)
         for key in offsets:
-            self._group.at.moved(key)
+            at.moved(key)
         if len(good) != len(messages):  # after the records: a partition's end comes behind them
             self._errors_of(messages)
-        return Batch(self, good, offsets, {}) if good else None
+        if at.catch_up.partitions and not self._isolation.active:
+            good = at.catch_up.order(good)
+            offsets = _next_offsets(good)
+        # Known to have been idle, the partition's time was the wall clock's before these records came.
+        ticks = {p: at.rested.pop(p) for _, p in offsets if p in at.rested} if at.rested else {}
+        return Batch(self, good, offsets, ticks) if good else None
 
     def _timer_batch(self) -> Batch | None:
         """Idle partitions with due timers, as a batch without records. It carries their current offsets: a transaction
@@ -317,3 +321,10 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             return
         self._last_lag = now
         self.handler.lagging(self._group.at.lag(self._group.consumer))
+        if self.config.changelog:
+            self._group.at.rest(self._group.consumer, IDLE_GRACE)
+
+
+def _next_offsets(messages: list[Message]) -> dict[TopicPart, int]:
+    """The offset after the last record of each topic partition."""
+    return {(topic, partition): offset + 1 for topic, partition, offset in map(place, messages)}

@@ -17,16 +17,18 @@ from typing import Any
 import pytest
 
 from streams.demo.city import Resident
+from streams.engine.partitioner import partition_of
 from streams.engine.record import Record
 from streams.engine.writer import Writer
-from streams.flows import duty_policy
+from streams.flows import duty, duty_policy
 from streams.flows.flow import derived_id
 from streams.settings import ROOT
 from tests.integration.bus import ALERTS, AUDIT, SHOWN, Bus, Watch, WorkerProcess, headers, sampled, workers
 
 pytestmark = pytest.mark.kafka
 
-RECEIPTS = "in.jinzhitong.grid.alert.receipted"
+RECEIPTED = "grid.alert.receipted"
+RECEIPTS = f"in.jinzhitong.{RECEIPTED}"
 FASTER = 60
 """Seen within 5 s, acted on within 2 minutes; the roster is looked at every second."""
 
@@ -73,7 +75,29 @@ class Case:
 
     def answer(self, kind: str, addressee: str, outcome: str | None = None) -> None:
         """A receipt, as the gateway publishes it."""
-        event = {
+        value = self.bus.encode(RECEIPTED, self.receipt(kind, addressee, outcome))
+        self.bus.publish(RECEIPTS, value, key=self.alert_id.encode())
+
+    @property
+    def partition(self) -> int:
+        return partition_of(self.alert_id.encode(), 24)
+
+    def raised_by_hand(self, at: int) -> dict[str, Any]:
+        """The alert as grid-alert would have raised it at `at` (ms)."""
+        row = next(row for row in self.bus.city.roster() if row.division == self.person.cell)
+        assert row.on_duty is not None
+        about = {"person_id": self.person.person_id, "cell": self.person.cell, "division": self.person.cell[:12]}
+        about |= {"person_name": self.person.name, "phone": self.person.phone, "address": self.person.address}
+        return about | {
+            "event_id": str(uuid.uuid4()), "occurred_at": at, "publisher": "haihe", "alert_id": self.alert_id,
+            "state": "RAISED", "colour": "RED", "addressee": row.on_duty, "addressee_level": "GRID_WORKER",
+            "change_id": str(uuid.uuid4()), "opened_at": at, "cause": "COLOUR", "due_at": at + 5_000,
+            "told": [duty.told(row.on_duty, "GRID_WORKER", "COLOUR", at)],
+        }  # fmt: skip
+
+    def receipt(self, kind: str, addressee: str, outcome: str | None) -> dict[str, Any]:
+        """The fields of a receipt of now."""
+        return {
             "event_id": str(uuid.uuid4()),
             "occurred_at": int(time.time() * 1000),
             "publisher": "jinzhitong",
@@ -82,8 +106,6 @@ class Case:
             "addressee": addressee,
             "outcome": outcome,
         }
-        value = self.bus.encode("grid.alert.receipted", event)
-        self.bus.publish(RECEIPTS, value, key=self.alert_id.encode())
 
     def told(self, topic: str = ALERTS) -> list[dict[str, Any]]:
         """What was written about the alert so far."""
@@ -216,6 +238,28 @@ def test_an_alert_keeps_its_deadline_over_a_kill_and_goes_up_once(
     upwards = ["BACKUP", "COMMUNITY", "STREET", "DISTRICT", "CITY"]
     assert levels == upwards[: len(levels)], "each level once, none left out"
     assert len({event["event_id"] for event in events}) == len(events)
+
+
+def test_after_a_standstill_answers_that_came_in_time_count_whatever_is_read_first(
+    bus: Bus, case: Case, running: list[WorkerProcess]
+) -> None:
+    """An alert of a minute ago and its answers two seconds later lie on two topics; much else was answered since."""
+    worker = running[2]
+    worker.stop()
+    began = int(time.time() * 1000) - 60_000
+    raised = case.raised_by_hand(began)
+    others = [id for id in (str(uuid.uuid4()) for _ in range(3_000)) if partition_of(id.encode(), 24) == case.partition]
+    with Writer(bus.bootstrap) as writer:
+        for kind, outcome in (("SEEN", None), ("ACTED", "VISITED")):
+            value = case.receipt(kind, raised["addressee"], outcome)
+            writer.write(RECEIPTED, case.alert_id, bus.encode(RECEIPTED, value), timestamp=began + 2_000)
+        for number, id in enumerate(others):
+            value = case.receipt("SEEN", "gw-000009", None) | {"alert_id": id}
+            writer.write(RECEIPTED, id, bus.encode(RECEIPTED, value), timestamp=began + 20_000 + number)
+        writer.write(ALERTS, case.alert_id, bus.encode(ALERTS, raised), timestamp=began)
+    worker.start()
+    worker.ready()
+    assert states(case.until("CLOSED")) == [("RAISED", "COLOUR"), ("SEEN", "SEEN"), ("CLOSED", "ACTED")]
 
 
 def test_the_books_of_the_flow_balance_its_own_events_included(bus: Bus, case: Case) -> None:
