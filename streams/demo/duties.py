@@ -51,7 +51,6 @@ class Duties:
         self._seen: dict[str, dict[str, int]] = {}
         self._written: dict[str, tuple[str, str, frozenset[str]]] = {}
         self._received: dict[str, set[str]] = {}
-        self._retracted: set[str] = set()
         self._late: set[str] = set()
         self._took: list[tuple[float, float]] = []
 
@@ -78,15 +77,9 @@ class Duties:
             self._seen.setdefault(alert_id, {})[event_id] = len(told) - 1
 
     def written(self, value: Mapping[str, Any]) -> None:
-        """An event was read from the bus's own topic, which says who must receive it. A retraction is final for readers
-        but for the CLOSED that follows: nobody need receive a step that was under way."""
-        alert_id, state = value["alert_id"], value["state"]
-        if state == "RETRACTED":
-            self._retracted.add(alert_id)
-        if state in ("RAISED", "RETRACTED") or (alert_id in self._retracted and state != "CLOSED"):
-            return
+        """A step was read from the bus's own topic, which says who must receive it."""
         told = frozenset(entry["addressee"] for entry in value["told"])
-        self._written[value["event_id"]] = (alert_id, state, told)
+        self._written[value["event_id"]] = (value["alert_id"], value["state"], told)
 
     def told(self, alert_id: str, due_ms: int, at_ms: int) -> None:
         """Somebody was told at `at_ms` who must look until `due_ms`, and will."""
@@ -117,13 +110,15 @@ class Duties:
 
     def misdelivered(self) -> tuple[list[str], list[str]]:
         """Which steps were not received by somebody who was told, and which by somebody who was not, in words; without
-        the alerts that raced their deadline: those may have been told to people without a phone."""
+        the alerts that raced their deadline: those may have been told to people without a phone. A retraction is final
+        for readers but for the CLOSED that follows: a step that was under way need reach nobody."""
         missing: list[str] = []
         wrong: list[str] = []
         for event_id, (alert_id, state, told) in self._written.items():
             if alert_id in self._oracle.raised and not self.raced(alert_id):
                 received = self._received.get(event_id, set())
-                missing += [f"{state} of {alert_id} at {who}" for who in sorted(told - received)]
+                if state == "CLOSED" or "RETRACTED" not in self._closed.get(alert_id, {}).values():
+                    missing += [f"{state} of {alert_id} at {who}" for who in sorted(told - received)]
                 wrong += [f"{state} of {alert_id} at {who}" for who in sorted(received - told)]
         return missing, wrong
 

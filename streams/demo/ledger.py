@@ -144,8 +144,9 @@ class Ledger:
         """An event was read from the bus's own topic of alerts."""
         self.moved.set()
         self.written[value["event_id"]] += 1
-        self.steps_written += value["state"] not in (RAISED, RETRACTED)
-        self.duties.written(value)
+        if value["state"] not in (RAISED, RETRACTED):
+            self.steps_written += 1
+            self.duties.written(value)
 
     def receipt_written(self, value: Mapping[str, Any], partition: int, offset: int) -> None:
         """A receipt was read from this place of the bus's own topic."""

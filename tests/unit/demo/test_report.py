@@ -226,6 +226,18 @@ def test_a_step_that_reaches_only_some_of_those_who_were_told_does_not_balance(l
     assert "steps that somebody who was told did not receive" in wrong(ledger)
 
 
+def test_a_step_that_a_retraction_overtook_need_reach_nobody_but_its_end_must(ledger: Ledger) -> None:
+    ledger.change(change(ledger))
+    retracted = closed(ledger) | {"cause": "RETRACTED"}
+    received(ledger, alert(ledger), seen(ledger))
+    assert "steps that somebody who was told did not receive" in wrong(ledger)
+    received(ledger, retracted)
+    assert not wrong(ledger)
+    ledger.alert_written(escalated(ledger))
+    audit(ledger, "alert", flow("alert-duty", 1, 0, filtered={"own": 1}), alerts=1)
+    assert not wrong(ledger)
+
+
 def test_a_receipt_that_was_acknowledged_and_is_lost_does_not_balance(ledger: Ledger) -> None:
     all_received(ledger)
     ledger.receipts.taken("RECEIVED")
