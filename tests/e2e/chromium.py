@@ -46,7 +46,7 @@ class Session:
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """One command of the protocol and its result. Of the events that come meanwhile only the page's own faults are
-        kept: exceptions that nobody caught."""
+        kept: exceptions that nobody caught, and what the content security policy forbade."""
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": params})
         while True:
@@ -55,8 +55,11 @@ class Session:
                 assert "error" not in message, message["error"]
                 result: dict[str, Any] = message["result"]
                 return result
-            if message.get("method") == "Runtime.exceptionThrown":
-                self.faults.append(json.dumps(message["params"]["exceptionDetails"], ensure_ascii=False))
+            event, said = message.get("method"), message.get("params", {})
+            if event == "Runtime.exceptionThrown":
+                self.faults.append(json.dumps(said["exceptionDetails"], ensure_ascii=False))
+            elif event == "Log.entryAdded" and said["entry"]["source"] == "security":
+                self.faults.append(json.dumps(said["entry"], ensure_ascii=False))
 
 
 class Page(Session):
@@ -124,11 +127,12 @@ class Page(Session):
             offline=is_offline, latency=0, downloadThroughput=-1, uploadThroughput=-1,
         )  # fmt: skip
 
-    async def size(self, width: int, height: int, zoom: float = 1) -> None:
-        """The screen, in px at zoom 1. Zoomed in, a page has as much less room and larger letters."""
+    async def size(self, width: int, height: int, zoom: float = 1, density: float = 2) -> None:
+        """The screen, in px at zoom 1, each `density` dots wide. Zoomed in, a page has less room and larger letters."""
         await self.call(
             "Emulation.setDeviceMetricsOverride",
-            width=round(width / zoom), height=round(height / zoom), deviceScaleFactor=2 * zoom, mobile=width < 800,
+            width=round(width / zoom), height=round(height / zoom),
+            deviceScaleFactor=density * zoom, mobile=width < 800,
         )  # fmt: skip
         await self.call("Emulation.setTouchEmulationEnabled", enabled=True)
 
@@ -175,6 +179,7 @@ class Browser:
         page = Page(await self._stack.enter_async_context(self._session.ws_connect(url, max_msg_size=0)), self)
         await page.call("Page.enable")
         await page.call("Runtime.enable")
+        await page.call("Log.enable")
         await page.size(width, height)
         self.pages.append(page)
         return page

@@ -13,7 +13,7 @@ export class Outbox {
   constructor(me, { told, refused, out }) {
     Object.assign(this, { told, refused, out });
     this.key = `haihe.outbox.${me}`;
-    this.kept = { queue: [], sent: {} };
+    this.keep({ queue: [], sent: {} });
     this.timer = null;
     this.failures = 0;
     this.busy = false;
@@ -37,17 +37,21 @@ export class Outbox {
     removeEventListener("online", this.online);
   }
 
-  // `step`: when the alert was told to me (ms); told again, it is answered again.
-  add(alert, step, kind, outcome = null) {
+  // Answers {alert, step, kind, outcome}; `step`: when the alert was told to me (ms). Told again, it is answered again.
+  add(...answers) {
     this.read();
-    this.kept.queue.push({ event_id: uuid(), alert_id: alert, step, kind, outcome, at: Date.now() });
+    const at = Date.now();
+    const fresh = answers.map(({ alert, step, kind, outcome = null }) => (
+      { event_id: uuid(), alert_id: alert, step, kind, outcome, at }
+    ));
+    this.keep({ ...this.kept, queue: [...this.kept.queue, ...fresh] });
     this.write();
     this.hurry();
   }
 
   // The receipt of that kind that still waits here; undefined when none does.
   waiting(alert, step, kind) {
-    return this.kept.queue.find((one) => one.alert_id === alert && one.step === step && one.kind === kind);
+    return this.byName.get(name({ alert_id: alert, step, kind }));
   }
 
   // Whether this phone has sent it.
@@ -106,21 +110,25 @@ export class Outbox {
 
   drop(receipt, taken) {
     this.read();
-    this.kept.queue = this.kept.queue.filter((one) => one.event_id !== receipt.event_id);
-    if (taken) this.kept.sent[name(receipt)] = Date.now();
+    const queue = this.kept.queue.filter((one) => one.event_id !== receipt.event_id);
+    const sent = Object.entries(this.kept.sent).filter(([, at]) => Date.now() - at < MEMORY);
+    if (taken) sent.push([name(receipt), Date.now()]);
+    this.keep({ queue, sent: Object.fromEntries(sent) });
     this.write();
-    this.told();
+    if (receipt.kind !== "RECEIVED") this.told(); // nobody sees that one
+  }
+
+  keep(kept) {
+    this.kept = kept;
+    this.byName = new Map(kept.queue.map((one) => [name(one), one]));
   }
 
   read() {
     const kept = load(this.key);
-    if (kept) this.kept = kept;
+    if (kept) this.keep(kept);
   }
 
   write() {
-    const { queue, sent } = this.kept;
-    const young = Object.entries(sent).filter(([, at]) => Date.now() - at < MEMORY);
-    this.kept = { queue, sent: Object.fromEntries(young) };
     try {
       localStorage.setItem(this.key, JSON.stringify(this.kept));
     } catch {

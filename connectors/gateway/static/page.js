@@ -13,6 +13,7 @@ import { name, refusal } from "./words.js";
 
 const TRY_AGAIN = 3000; // ms
 const SOON = 500;
+const TOGETHER = 30;
 
 const byId = (id) => document.getElementById(id);
 const news = new News(byId("news"));
@@ -26,25 +27,29 @@ let alerts = null;
 let outbox = null;
 let stream = null;
 let again = null;
+let soon = null;
 
 function answer(event, kind, outcome = null) {
   const now = alerts?.open.get(event.alert_id); // it may have gone up or ended while the sheet was open
   if (!now) return;
-  outbox.add(now.alert_id, standing(now, alerts.me).mine.told_at, kind, outcome);
+  outbox.add({ alert: now.alert_id, step: standing(now, alerts.me).mine.told_at, kind, outcome });
   refresh();
 }
 
-// The phone itself says, once, that it has the alert.
-function received(event) {
-  const { mine } = standing(event, alerts.me);
-  const known = mine.received_at != null || ["waiting", "sent"].some((how) => outbox[how](event.alert_id, mine.told_at, "RECEIVED"));
-  if (!known) outbox.add(event.alert_id, mine.told_at, "RECEIVED");
+// The phone itself says, once, that it has an alert.
+function received() {
+  const said = (alert, step) => outbox.waiting(alert, step, "RECEIVED") || outbox.sent(alert, step, "RECEIVED");
+  const fresh = [...alerts.open.values()].flatMap((event) => {
+    const { mine } = standing(event, alerts.me);
+    if (mine.received_at != null || said(event.alert_id, mine.told_at)) return [];
+    return [{ alert: event.alert_id, step: mine.told_at, kind: "RECEIVED" }];
+  });
+  if (fresh.length) outbox.add(...fresh);
 }
 
 function take(event) {
   if (event.recorded_at) past(event.recorded_at);
   const { did, held } = alerts.take(event);
-  if (did === "opened" || did === "changed") received(event);
   if (did === "opened") news.alert(event.alert_id, aloud(event, alerts.me));
   if (did === "changed" && event.state === "ESCALATED" && !standing(event, alerts.me).myTurn) {
     news.say(aloud(event, alerts.me).replace(/^新预警/, "已上报"));
@@ -53,6 +58,13 @@ function take(event) {
     sheet.gone(event.alert_id);
     list.over(held, event, did);
   }
+  soon ??= setTimeout(settle, TOGETHER);
+}
+
+// After a reconnection events come by the thousand: drawn together.
+function settle() {
+  soon = null;
+  if (alerts) received();
   refresh();
 }
 
@@ -87,7 +99,7 @@ function listen(me) {
     events: {
       reset: () => {
         alerts.reset();
-        refresh();
+        soon ??= setTimeout(settle, TOGETHER);
       },
       alert: take,
     },

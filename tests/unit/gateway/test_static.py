@@ -29,6 +29,42 @@ async def test_every_file_a_page_names_is_one_that_is_served() -> None:
                 assert (await session.get(path)).status == 200, path
 
 
+async def test_a_page_preloads_exactly_the_modules_that_it_needs() -> None:
+    """Otherwise a phone on a slow network learns of them one after the other."""
+    async with running(MemoryLog()) as gateway, ClientSession(gateway.url) as session:
+        for page in ("/", "/command"):
+            html = await (await session.get(page)).text()
+            found = set(re.findall(r'"/static/([a-z]+\.js)" type="module"', html))
+            look = set(found)
+            while look:
+                text = await (await session.get(f"/static/{look.pop()}")).text()
+                fresh = set(re.findall(r' from "\./([a-z]+\.js)"', text)) - found
+                found |= fresh
+                look |= fresh
+            scripts = set(re.findall(r'src="/static/([a-z]+\.js)"', html))
+            assert set(re.findall(r'modulepreload" href="/static/([a-z]+\.js)"', html)) == found - scripts
+            assert len(found) > 5
+
+
+async def test_the_pages_load_nothing_from_elsewhere_and_make_no_markup_of_what_they_are_told() -> None:
+    async with running(MemoryLog()) as gateway, ClientSession(gateway.url) as session:
+        first = (await (await session.get("/sw.js")).text()).partition("\n")[0]
+        paths = json.loads(first.removeprefix("const SHELL = ").removesuffix(";"))["paths"]
+        for path in [*paths, "/sw.js"]:
+            if not path.endswith(".png"):
+                text = (await (await session.get(path)).text()).replace('xmlns="http://www.w3.org/2000/svg"', "")
+                for foreign in (
+                    "http:",
+                    "https:",
+                    "innerHTML",
+                    "outerHTML",
+                    "insertAdjacentHTML",
+                    "document.write",
+                    "eval(",
+                ):
+                    assert foreign not in text, path
+
+
 async def test_a_file_is_sent_again_only_when_it_has_changed() -> None:
     async with running(MemoryLog()) as gateway, ClientSession(gateway.url) as session:
         first = await session.get("/static/page.css")
