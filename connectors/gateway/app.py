@@ -20,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from connectors.base import Source
 from connectors.gateway.access import Access
 from connectors.gateway.connection import Behind, Connection
+from connectors.gateway.ends import Ends
 from connectors.gateway.hub import Hub
 from connectors.gateway.place import reaches
 from streams.errors import SystemFailure
@@ -54,6 +55,7 @@ class Gate:
         self.hub = hub
         self.access = access
         self._source = source
+        self._ends = Ends(source)
         self._limit = limit
         self._streams = 0
 
@@ -81,13 +83,18 @@ class Gate:
         return None if told is None else subject in told
 
     async def caught_up(self) -> bool:
-        """Returns when the index has all that the log held when this was called; False when that takes too long."""
+        """Returns when the index has all that the log held when this was called; False when that cannot be told, or
+        takes too long."""
+        if not self.hub.ready.is_set():
+            return False
         try:
             async with asyncio.timeout(_CATCH_UP_S):
-                ends = await asyncio.to_thread(self._source.readable_ends)
+                ends = await self._ends.now()
+                if ends is None:
+                    return False
                 while not reaches(self.hub.index.positions, ends):  # noqa: ASYNC110  # once in a long while
                     await asyncio.sleep(_LOOK_S)
-        except (TimeoutError, SystemFailure):
+        except TimeoutError:
             return False
         return True
 

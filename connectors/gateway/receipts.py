@@ -10,13 +10,17 @@ outcome     VISITED, PHONED, ISOLATED or OTHER; only with ACTED
 ago_ms      how long ago it happened by the client's own clock, a day at most: clocks are wrong, differences are right
 
 202 means that it is in the log for certain and will not be refused there, because it is checked against its contract
-first. 400, 403, 413, 415 and 422 say what to mend; the same request will not do. After 503, or no answer, the same
-event is sent again with the same event_id. An alert that this process has not heard of is answered all the same: the
-alert's duty waits for it.
+first. 400, 403, 413, 415 and 422 say what to mend; the same request will not do. After 429, 503, or no answer, the same
+event is sent again with the same event_id, not before Retry-After.
+
+Who was not told of an alert never answers it: nobody is refused, or taken for early, before this process has read what
+the log holds; as long as it cannot, it answers 503. An alert that nobody has heard of may be answered: the alert's duty
+waits for it. But since that costs memory there, a subject may do so EARLY times in EARLY_S seconds, then it is 429.
 """
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,6 +29,7 @@ import structlog
 from aiohttp import web
 
 from connectors.base import Publisher
+from connectors.gateway.allowance import Allowance
 from connectors.gateway.app import Gate
 from streams.contract.version import Version
 from streams.declaration import suggestion
@@ -43,8 +48,15 @@ OUTCOMES = ("VISITED", "PHONED", "ISOLATED", "OTHER")
 
 MAX_BODY = 4096
 MAX_AGO_MS = 24 * 3600 * 1000
+
+EARLY = 20
+EARLY_S = 600
+"""How many receipts a subject may send for alerts that nobody knows, in how long; the flow keeps them as long."""
+
 _BODY_S = 10.0
-_UNSURE = "the bus has not acknowledged it: send it again with the same event_id, and ago_ms counted anew"
+_AGAIN = "send it again with the same event_id, and ago_ms counted anew"
+_RETRY_S = 5
+_UNSURE = "the bus has not acknowledged it"
 _KEYS = ("event_id", "kind", "outcome", "ago_ms")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -91,15 +103,22 @@ def parse(body: bytes) -> Receipt:
 
 
 class Receipts:
-    """Takes receipts for `gate`. `latest` gives the contract's newest released version; it may raise ConfigError."""
+    """Takes receipts for `gate`. `latest` gives the contract's newest released version; it may raise ConfigError.
+    `clock` is in seconds and only goes forward."""
 
     def __init__(
-        self, gate: Gate, publisher: Publisher, latest: Callable[[], Version], metrics: Metrics = METRICS
+        self,
+        gate: Gate,
+        publisher: Publisher,
+        latest: Callable[[], Version],
+        metrics: Metrics = METRICS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gate = gate
         self._publisher = publisher
         self._latest = latest
         self._metrics = metrics
+        self._early = Allowance(EARLY, EARLY_S, clock)
 
     def add(self, app: web.Application) -> None:
         """The route of the module."""
@@ -111,8 +130,7 @@ class Receipts:
             subject = self._gate.access.acting(request).subject
             alert_id, receipt = await _read(request)
             kind = receipt.kind
-            if not await self._may_answer(subject, alert_id):
-                raise web.HTTPForbidden(text="you were not told of this alert, so its answer is not yours to give")
+            await self._admit(subject, alert_id)
             await self._write(subject, alert_id, receipt)
             status = "202"
             return web.json_response({"event_id": receipt.event_id}, status=202)
@@ -122,12 +140,22 @@ class Receipts:
         finally:
             self._metrics.receipts.labels(kind, status).inc()
 
-    async def _may_answer(self, subject: str, alert_id: str) -> bool:
+    async def _admit(self, subject: str, alert_id: str) -> None:
+        """Returns when the alert's answer is the subject's to give. Raises the HTTPException that says why not."""
         gate = self._gate
-        if gate.may_answer(subject, alert_id) is not False:
-            return True
+        if gate.may_answer(subject, alert_id):
+            return
         # Another process may have told him of a step that we have not read: a refusal would be for good.
-        return not await gate.caught_up() or gate.may_answer(subject, alert_id) is not False
+        if not await gate.caught_up():
+            raise _unavailable("this gateway cannot say yet whether you were told of this alert")
+        may = gate.may_answer(subject, alert_id)
+        if may is False:
+            raise web.HTTPForbidden(text="you were not told of this alert, so its answer is not yours to give")
+        if may is None and (wait_s := self._early.take(subject)):
+            raise web.HTTPTooManyRequests(
+                text=f"nobody knows this alert, nor those that you answered lately: {_AGAIN}",
+                headers={"Retry-After": str(wait_s)},
+            )
 
     async def _write(self, subject: str, alert_id: str, receipt: Receipt) -> None:
         now_ms = int(self._gate.access.clock() * 1000)
@@ -146,7 +174,7 @@ class Receipts:
             key = version.check(value, PUBLISHER, now_ms)
         except (HaiheError, ValueError) as error:  # the fault is ours, and neither text quotes a value
             _log.error("a receipt could not be made into an event", reason=str(error))
-            raise _unavailable() from None
+            raise _unavailable(_UNSURE) from None
         if isinstance(key, Rejection):
             raise web.HTTPUnprocessableEntity(
                 text=msgspec.json.encode(key._asdict()).decode(), content_type="application/json"
@@ -154,7 +182,7 @@ class Receipts:
         try:
             await self._publisher.publish(key.decode(), value)
         except SystemFailure:
-            raise _unavailable() from None
+            raise _unavailable(_UNSURE) from None
 
 
 async def _read(request: web.Request) -> tuple[str, Receipt]:
@@ -181,5 +209,5 @@ async def _read(request: web.Request) -> tuple[str, Receipt]:
         raise web.HTTPBadRequest(text=str(error)) from None
 
 
-def _unavailable() -> web.HTTPServiceUnavailable:
-    return web.HTTPServiceUnavailable(text=_UNSURE, headers={"Retry-After": "5"})
+def _unavailable(why: str) -> web.HTTPServiceUnavailable:
+    return web.HTTPServiceUnavailable(text=f"{why}: {_AGAIN}", headers={"Retry-After": str(_RETRY_S)})

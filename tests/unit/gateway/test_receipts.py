@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -11,13 +12,16 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, ClientSession
 
+from connectors.base import Positions
 from connectors.gateway.access import COOKIE
+from connectors.gateway.ends import Ends
 from connectors.gateway.index import Index
-from connectors.gateway.receipts import KINDS, MAX_AGO_MS, MAX_BODY, OUTCOMES, PUBLISHER, parse
+from connectors.gateway.receipts import EARLY, EARLY_S, KINDS, MAX_AGO_MS, MAX_BODY, OUTCOMES, PUBLISHER, parse
 from connectors.memory import MemoryLog, MemorySource
 from tests.unit.gateway.in_memory import KEYS, Gateway, alert_at, bearer, event, receipted, running
 
 ALERT = "018f4d2e-7c3a-4b5d-8e9f-00000000000d"
+UNKNOWN = "018f4d2e-7c3a-4b5d-8e9f-0000000000ff"
 ID = "018f4d2e-7c3a-4b5d-8e9f-000000000026"
 SEEN: dict[str, Any] = {"event_id": ID, "kind": "SEEN"}
 
@@ -226,20 +230,80 @@ async def test_before_somebody_is_refused_what_the_log_holds_by_now_is_read(
     assert says == []
 
 
-async def test_a_log_that_cannot_be_asked_refuses_nobody(gateway: Gateway, answer: Answer) -> None:
+async def test_while_the_log_cannot_be_asked_only_who_is_known_to_have_been_told_is_taken(
+    gateway: Gateway, answer: Answer
+) -> None:
     await has_read(gateway, event(1, ALERT, addressee="gw-000002"))
     gateway.log.fail("away")
+    for alert in (ALERT, UNKNOWN):
+        response = await answer(alert=alert)
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
+        assert "same event_id" in await response.text()
+    assert gateway.answers() == []
+    assert (await answer(headers=bearer("gw-000002"))).status == 202
+
+
+async def test_while_the_log_is_ahead_of_what_was_read_nobody_is_refused_or_taken_for_early(
+    gateway: Gateway, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.gateway.app._CATCH_UP_S", 0.1)
+    monkeypatch.setattr(MemorySource, "readable_ends", lambda self: (1,))
+    assert (await answer()).status == 503
+    await has_read(gateway, event(1, ALERT))
     assert (await answer()).status == 202
 
 
-async def test_before_the_index_is_built_everybody_may_answer(session: ClientSession) -> None:
+async def test_before_the_index_is_built_nobody_may_answer_and_is_told_to_come_again(session: ClientSession) -> None:
     async with running(MemoryLog(), feeding=False) as gateway:
         gateway.hub.take([alert_at(0, 0, ALERT, addressee="gw-000002")], (1,))
+        gateway.log.append(0, None, None)
         url = f"{gateway.url}/alerts/{ALERT}/receipts"
-        assert (await session.post(url, json=SEEN, headers=bearer())).status == 202
-        gateway.hub.ready.set()
-        gateway.write(0, event(1, ALERT))
-        assert (await session.post(url, json=SEEN, headers=bearer())).status == 403
+        for subject, status in (("gw-000001", 403), ("gw-000002", 202)):
+            gateway.hub.ready.clear()
+            response = await session.post(url, json=SEEN, headers=bearer(subject))
+            assert (response.status, response.headers["Retry-After"]) == (503, "5")
+            gateway.hub.ready.set()
+            assert (await session.post(url, json=SEEN, headers=bearer(subject))).status == status
+
+
+async def test_an_alert_that_nobody_knows_may_be_answered_but_not_by_the_same_without_end(
+    gateway: Gateway, answer: Answer
+) -> None:
+    await has_read(gateway, event(1, ALERT))
+    for number in range(EARLY):
+        assert (await answer(alert=f"{UNKNOWN[:-2]}{number:02}")).status == 202
+    response = await answer(alert=UNKNOWN)
+    assert response.status == 429
+    assert 0 < int(response.headers["Retry-After"]) <= EARLY_S
+    assert "same event_id" in await response.text()
+    assert len(gateway.answers()) == EARLY
+    assert (await answer()).status == 202, "an alert that he was told of"
+    assert (await answer(alert=UNKNOWN, headers=bearer("gw-000002"))).status == 202, "somebody else"
+
+
+async def test_many_strangers_at_once_ask_the_broker_twice_at_most(
+    gateway: Gateway, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One question is under way; all who come meanwhile share the next."""
+    await has_read(gateway, event(1, ALERT))
+    release, asked, waiting = threading.Event(), [], []
+    readable_ends, now = MemorySource.readable_ends, Ends.now
+
+    def slowly(source: MemorySource) -> Positions:
+        asked.append(release.wait(10))
+        return readable_ends(source)
+
+    async def counted(ends: Ends) -> Positions | None:
+        waiting.append(ends)
+        if len(waiting) == 10:
+            release.set()
+        return await now(ends)
+
+    monkeypatch.setattr(MemorySource, "readable_ends", slowly)
+    monkeypatch.setattr(Ends, "now", counted)
+    answers = await asyncio.gather(*(answer(headers=bearer(f"gw-{number:06}")) for number in range(2, 12)))
+    assert [response.status for response in answers] == [403] * 10
+    assert asked in ([True], [True, True])
 
 
 async def test_without_an_acknowledgement_the_answer_is_to_send_the_same_again(
