@@ -7,7 +7,7 @@ from streams.errors import SystemFailure
 
 
 class Ends:
-    """The readable ends of `source`. However many ask, one question at a time is under way. Belongs to an event loop."""
+    """The readable ends of `source`. However many ask, one question at a time is under way; all on one event loop."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

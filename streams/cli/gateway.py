@@ -55,7 +55,11 @@ def command(context: click.Context, host: str, port: int, port_file: Path | None
 @command.command()
 @click.argument("addressee")
 @click.option(
-    "--minutes", default=30.0, show_default=True, type=click.FloatRange(0, min_open=True), help="How long it is valid."
+    "--minutes",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0, 30, min_open=True),
+    help="How long it is valid; a stream ends with the token that opened it.",
 )
 @click.option(
     "--session-hours",

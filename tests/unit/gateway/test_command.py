@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.gateway.keys import Keys
+from connectors.gateway.keys import LIFE_S, Keys
 from streams.cli.main import run
 
 HOUR = 3600
@@ -29,8 +29,17 @@ def test_a_token_opens_half_an_hour_of_a_session_of_twelve(home: Path, capsys: p
 
 
 def test_both_times_can_be_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    claim = Keys.load(home).verify(token(capsys, "gw-000123", "--minutes", "90", "--session-hours", "2"), time.time())
-    assert claim is not None and claim.session_until - claim.expires == HOUR / 2
+    claim = Keys.load(home).verify(token(capsys, "gw-000123", "--minutes", "15", "--session-hours", "2"), time.time())
+    assert claim is not None and claim.session_until - claim.expires == 1.75 * HOUR
+
+
+def test_no_token_is_valid_for_longer_than_a_revocation_says_that_streams_stay_open(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["gateway", "token", "gw-000123", "--minutes", str(LIFE_S / 60 + 0.1)]) == 2
+    assert "0<x<=30" in capsys.readouterr().err
+    assert run(["gateway", "rotate", "--help"]) == 0
+    assert "within half an hour" in capsys.readouterr().out
 
 
 def test_what_is_no_addressee_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
