@@ -63,11 +63,13 @@ def show(alert_id: str, as_json: bool, clear: bool) -> None:
 def story(alert_id: str, events: Iterable[Mapping[str, Any]], receipts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The alert as one value. `events` and `receipts` as decoded, in the order of their topics.
 
-    What holds now is what its last event says, but nothing after a final one counts. An alert of which only receipts
-    are known has the state `UNKNOWN`.
+    What holds now is what its last event says, until it ends: by CLOSED if it was closed, whatever came before or after
+    that, otherwise by the first final event. An alert of which only receipts are known has the state `UNKNOWN`.
     """
     events = sorted(events, key=lambda event: event["occurred_at"])
-    now = next((e for e in reversed(events) if e["state"] in FINAL), events[-1] if events else {})
+    ends = [event for event in events if event["state"] in FINAL]
+    closed = [event for event in ends if event["state"] == "CLOSED"]
+    now = next(iter([*closed, *ends, *events[-1:]]), {})
     told: list[Any] = next((event["told"] for event in reversed(events) if event["told"]), [])
     about = events[0] if events else {"alert_id": alert_id}
     return {

@@ -55,6 +55,25 @@ def test_a_step_already_under_way_after_the_retraction_does_not_open_it_again() 
     assert story("a1", [first, retracted, late], [])["state"] == "RETRACTED"
 
 
+def test_an_alert_that_was_acted_on_stays_closed_when_days_later_the_colour_is_over() -> None:
+    told = Story()
+    first = raised(told)
+    told.answered(MINUTE, "ACTED", "gw-000001", "VISITED")
+    over = first | {"state": "RETRACTED", "cause": "RETRACTED", "occurred_at": TEN + 3 * 24 * 60 * MINUTE, "told": []}
+    shown = story("a1", events(told, first, over), [])
+    assert (shown["state"], shown["cause"], shown["told"][0]["outcome"]) == ("CLOSED", "ACTED", "VISITED")
+    assert next(lines(shown)) == "alert a1: closed (acted), red"
+
+
+def test_a_retraction_is_not_the_end_of_an_alert_that_its_closing_follows() -> None:
+    told = Story()
+    first = raised(told)
+    over = first | {"state": "RETRACTED", "cause": "RETRACTED", "occurred_at": TEN + MINUTE, "told": []}
+    closed = over | {"state": "CLOSED", "occurred_at": TEN + 2 * MINUTE}
+    assert story("a1", [first, over], [])["state"] == "RETRACTED"
+    assert story("a1", [first, over, closed], [])["state"] == "CLOSED"
+
+
 def test_an_alert_of_which_only_receipts_are_known_says_so() -> None:
     receipt = {"occurred_at": TEN, "kind": "ACTED", "addressee": "gw-000001", "outcome": "OTHER", "event_id": "r"}
     shown = story("a1", [], [receipt])
