@@ -256,6 +256,10 @@ def test_after_a_standstill_answers_that_came_in_time_count_whatever_is_read_fir
         for number, id in enumerate(others):
             value = case.receipt("SEEN", "gw-000009", None) | {"alert_id": id}
             writer.write(RECEIPTED, id, bus.encode(RECEIPTED, value), timestamp=began + 20_000 + number)
+        # More than one fetch holds, and nothing that the flow looks at: so the receipts are read first.
+        old = raised | {"alert_id": others[0], "state": "SEEN", "address": "x" * 900}
+        for _ in range(4_000):
+            writer.write(ALERTS, others[0], bus.encode(ALERTS, old), timestamp=began - 1)
         writer.write(ALERTS, case.alert_id, bus.encode(ALERTS, raised), timestamp=began)
     worker.start()
     worker.ready()
