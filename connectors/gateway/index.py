@@ -10,7 +10,7 @@ A resume is exact only where no event can be missing. `floor` is the lowest offs
 index has everything: below it compaction may have removed events, or we have forgotten them to bound our memory.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -39,7 +39,12 @@ class Inbox:
 
 class Index:
     """See the module. `floor` and `positions` as above and as Positions. `max_events` and `max_final` bound what is
-    remembered: events, however many inboxes they stand in, and alerts that have ended."""
+    remembered: events, however many inboxes they stand in, and alerts that have ended.
+
+    Of more ended alerts the one that ended first is forgotten, and is then like one that never was: nobody is refused
+    its answer (the flow filters it), a retraction days later reaches only whom that event names, and a step that was
+    under way when it ended would open it here again.
+    """
 
     def __init__(self, floor: Positions, max_events: int = 1_000_000, max_final: int = 100_000) -> None:
         self.floor = floor
@@ -48,7 +53,8 @@ class Index:
         self._max_final = max_final
         self._inboxes: dict[str, Inbox] = {}
         self._open: dict[str, Alert] = {}
-        self._final: dict[str, tuple[str, ...]] = {}
+        # In a dict that loses its first entry again and again, every look for the first is longer than the last.
+        self._final: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._marks: deque[tuple[float, Positions, int]] = deque()
         self._kept = 0
         self._forgotten = 0
@@ -124,7 +130,7 @@ class Index:
             self._take_back(held)
             self._final[id] = told
             if len(self._final) > self._max_final:
-                del self._final[next(iter(self._final))]
+                self._final.popitem(last=False)
         return {alert.addressee, *told, *(held.holders if held is not None else ())}
 
     def _hold(self, alert: Alert, held: Alert | None) -> None:
