@@ -8,12 +8,15 @@ last event holds its whole story, and compaction leaves all events of the last d
             closed is not retracted as well when days later the colour is over, though an event says so.
   overdue   a deadline was missed, or has passed: time alone makes an alert overdue.
 
+A midnight costs what the divisions cost, not what the alerts do: those that count in the new day already are known, and
+those that ended too long ago are forgotten bit by bit.
+
 An alert whose division is not known counts in the city. Belongs to the thread that builds it, then to the event loop.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush, nsmallest
-from itertools import chain
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -25,6 +28,9 @@ from streams.contract.division import Divisions
 DAY_MS = 86_400_000
 BEIJING_MS = 8 * 3_600_000
 """China has one time zone and no summer time."""
+
+SLICE = 2000
+"""How many ended alerts are looked at in one go to forget the old ones."""
 
 
 class Board:
@@ -40,6 +46,8 @@ class Board:
         self._city = next(line[:1] for line in self._lines.values())
         self._open: dict[str, Standing] = {}
         self._ended: dict[str, Standing] = {}  # today and yesterday: what may still be followed by something
+        self._old: Iterator[str] = iter(())  # those of them that are yet to be looked at
+        self._ahead: dict[str, Standing] = {}  # what counts in a day that has not begun: by a clock ahead of ours
         self._late: set[str] = set()
         self._due: list[tuple[int, str]] = []  # a heap; what no longer holds is thrown away when it comes up
 
@@ -47,6 +55,11 @@ class Board:
     def now(self) -> int:
         """The time that the board shows, in ms since 1970."""
         return self._now
+
+    @property
+    def remembered(self) -> int:
+        """How many alerts that have ended are remembered."""
+        return len(self._ended)
 
     def tally(self, code: str) -> Tally:
         """The counts of a division. Raises KeyError for an unknown one."""
@@ -70,6 +83,7 @@ class Board:
         now = int(self._clock() * 1000)
         if now <= self._now:
             return
+        self._forget()
         self._now = now
         self._stamp += 1
         while self._due and self._due[0][0] < now:
@@ -85,6 +99,9 @@ class Board:
 
     def _take(self, id: str, stands: Standing | None) -> None:
         former, ended = self._open.get(id), self._ended.get(id)
+        if ended is not None and self._is_old(ended):
+            del self._ended[id]
+            ended = None
         if stands is not None:
             if ended is not None and stands.state != "CLOSED":
                 return  # the end was the end; only a CLOSED knows better than the RETRACTED before it
@@ -98,15 +115,15 @@ class Board:
             self._count_open(id, former, -1)
         if ended is not None:
             del self._ended[id]
-            self._count_day(ended, -1)
+            self._count_day(id, ended, -1)
         if stands is None:
             return
         if not stands.final:
             self._open[id] = stands
             self._count_open(id, stands, 1)
-        elif stands.at >= self._midnight - DAY_MS:
+        elif not self._is_old(stands):
             self._ended[id] = stands
-            self._count_day(stands, 1)
+            self._count_day(id, stands, 1)
 
     def _count_open(self, id: str, stands: Standing, sign: int) -> None:
         if sign < 0:
@@ -134,10 +151,14 @@ class Board:
                     tally.alerts[id] = stands
                 else:
                     del tally.alerts[id]
-        self._count_day(stands, sign)
+        self._count_day(id, stands, sign)
 
-    def _count_day(self, stands: Standing, sign: int) -> None:
+    def _count_day(self, id: str, stands: Standing, sign: int) -> None:
         """What is counted by the day: how the alert ended, and, when it was raised today, how quickly people were."""
+        if sign < 0:
+            self._ahead.pop(id, None)
+        elif max(stands.at, stands.opened_at) >= self._midnight + DAY_MS:
+            self._ahead[id] = stands
         ended_today = stands.final and stands.at >= self._midnight
         raised_today = stands.opened_at >= self._midnight
         if not (ended_today or raised_today):
@@ -158,10 +179,19 @@ class Board:
         for tally in self._tallies.values():
             tally.new_day()
             tally.stamp = self._stamp
-        self._ended = {id: stands for id, stands in self._ended.items() if stands.at >= midnight - DAY_MS}
-        for stands in chain(self._open.values(), self._ended.values()):
-            if stands.at >= midnight or stands.opened_at >= midnight:  # a clock ahead of ours has begun the new day
-                self._count_day(stands, 1)
+        ahead, self._ahead = self._ahead, {}
+        for id, stands in ahead.items():
+            self._count_day(id, stands, 1)
+        self._old = iter(list(self._ended))
+
+    def _is_old(self, ended: Standing) -> bool:
+        return ended.at < self._midnight - DAY_MS
+
+    def _forget(self) -> None:
+        """Some of what ended before yesterday."""
+        for id in islice(self._old, SLICE):
+            if (ended := self._ended.get(id)) is not None and self._is_old(ended):
+                del self._ended[id]
 
     def _line(self, stands: Standing) -> tuple[Tally, ...]:
         return self._lines.get(stands.division, self._city)

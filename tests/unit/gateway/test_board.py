@@ -179,6 +179,42 @@ def test_a_step_that_was_under_way_over_midnight_opens_nothing() -> None:
     assert (board.tally("12").open, board.tally("12").retracted) == (0, 1)
 
 
+def test_what_a_clock_ahead_of_the_boards_has_counted_in_the_new_day_stays_counted_in_it() -> None:
+    """Also when midnight has come, and until the alert is forgotten; what ended before it is of yesterday."""
+    answered = [{"cause": "COLOUR", "seen_at": NIGHT + 8000, "acted_at": NIGHT + 9000, "relieved_at": None}]
+    answered[0]["addressee"] = "gw-000001"
+    end: dict[str, Any] = {"state": "CLOSED", "cause": "ACTED", "told": answered}
+    some = [raised(0, None, at=NIGHT + 9000, **end), raised(1, None, at=NIGHT - 1000, opened_at=NIGHT - 2000, **end)]
+    board, clock = board_at(NIGHT - 500, decoded(some))
+    assert board.tally("12").closed == 2
+    for days in (0, 1):
+        clock.now = NIGHT + days * DAY
+        board.advance()
+        counts = board.tally("120101001001").counts()
+        assert (counts["closed"], counts["seen_median_s"]) == ((1, 8), (0, None))[days]
+    board, clock = board_at(NIGHT - 500, decoded(some))
+    board.apply([Alert(0, 9, NIGHT, "a0", "", "", b"")])
+    clock.now = NIGHT
+    board.advance()
+    assert board.tally("12").closed == 0
+
+
+def test_what_ended_before_yesterday_is_forgotten_bit_by_bit_and_counts_as_if_it_were_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connectors.gateway.board.SLICE", 2)
+    board, clock = board_at(NIGHT, decoded([raised(n, None, state="CLOSED", cause="ACTED") for n in range(5)]))
+    left = []
+    for clock.now in (NIGHT + DAY, *range(NIGHT + 2 * DAY, NIGHT + 2 * DAY + 4)):
+        board.advance()
+        left.append(board.remembered)
+    assert left == [5, 5, 3, 1, 0]
+    board, clock = board_at(NIGHT, decoded([raised(n, None, state="CLOSED", cause="ACTED") for n in range(5)]))
+    clock.now = NIGHT + 2 * DAY
+    board.apply(decoded([raised(4, None, state="SEEN", at=clock.now)]))
+    assert (board.tally("12").open, board.remembered) == (1, 4)
+
+
 def test_an_alert_of_an_unknown_division_counts_in_the_city_only() -> None:
     board, _ = board_at(NIGHT, decoded([raised(0, None, None), raised(1, None, "999999999999")]))
     assert {code: board.tally(code).open for code in CITY.names} == dict.fromkeys(CITY.names, 0) | {"12": 2}
