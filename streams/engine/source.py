@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn, TypeVar
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, Message, TopicPartition
 from mode import Service
 
 from streams.engine.batch import Batch, TopicPart, place
-from streams.engine.faults import Way, way_of, way_out, where
+from streams.engine.faults import Way, way_out, where
+from streams.engine.fetched import IDLE_GRACE, Fetched
 from streams.engine.handler import Handler
 from streams.engine.isolation import Isolation
 from streams.engine.membership import Membership, SourceConfig
@@ -32,8 +33,6 @@ COMMIT_INTERVAL = 0.1
 """Seconds a transaction stays open at most under load; it ends earlier as soon as nothing is prefetched."""
 POLL_SECONDS = 0.2
 """How long one wait for records lasts, and so how late an idle partition's timers may be noticed."""
-IDLE_GRACE = 2.0
-"""Seconds without a record before the wall clock may move a partition's time."""
 KEEPALIVE = 30.0
 """A batch worked on for longer is paused and polled around, to stay in the group (max.poll.interval is 5 minutes)."""
 MAX_ATTEMPTS = 30
@@ -59,7 +58,8 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
         self._pending: dict[TopicPart, int] = {}
         self._uncommitted = self._attempts = 0
         self._isolation = Isolation(config.max_batch)
-        self._last_commit = self._last_poll = self._last_lag = time.monotonic()
+        self._fetched = Fetched(self._group, self._isolation, bool(config.changelog), handler.lagging)
+        self._last_commit = self._last_poll = time.monotonic()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kafka")
 
     @property
@@ -109,7 +109,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             try:
                 self._group.at.paused = True
                 self._group.at.settle(self._group.consumer)
-                if (message := self._group.consumer.poll(0)) is not None and not self._errors_of([message]):
+                if (message := self._group.consumer.poll(0)) is not None and not self._fetched.errors_of([message]):
                     self._group.rewind()  # it was under way before the pause: read it again, in its place
                 self._last_poll = time.monotonic()
             except Exception as exc:
@@ -174,7 +174,7 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             await self._commit()  # nothing is gained by waiting
             return []
         if not messages:
-            self._measure_lag()
+            self._fetched.nothing()
             first = await self._call(consumer.poll, POLL_SECONDS)
             if first is not None:
                 messages = [first]
@@ -185,37 +185,9 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             return []
         return messages
 
-    def _errors_of(self, messages: list[Message]) -> int:
-        """Handle what is no record: the end of a partition, or an error. How many there were; raises when fatal."""
-        count = 0
-        for message in messages:
-            error = message.error()
-            if error is None:
-                continue
-            count += 1
-            if error.code() == KafkaError._PARTITION_EOF:
-                topic, partition, offset = place(message)
-                self._group.at.ended((topic, partition), offset)
-            elif way_of(error) is Way.FATAL:
-                raise KafkaException(error)
-            else:
-                log.warning("consumer", error=str(error))
-        return count
-
     def _batch_of(self, messages: list[Message]) -> Batch | None:
-        at = self._group.at
-        good = [m for m in messages if m.error() is None]
-        offsets = _next_offsets(good)
-        for key in offsets:
-            at.moved(key)
-        if len(good) != len(messages):  # after the records: a partition's end comes behind them
-            self._errors_of(messages)
-        if at.catch_up.partitions and not self._isolation.active:
-            good = at.catch_up.order(good)
-            offsets = _next_offsets(good)
-        # Known to have been idle, the partition's time was the wall clock's before these records came.
-        ticks = {p: at.rested.pop(p) for _, p in offsets if p in at.rested} if at.rested else {}
-        return Batch(self, good, offsets, ticks) if good else None
+        records, offsets, ticks = self._fetched.sort(messages)
+        return Batch(self, records, offsets, ticks) if records else None
 
     def _timer_batch(self) -> Batch | None:
         """Idle partitions with due timers, as a batch without records. It carries their current offsets: a transaction
@@ -314,17 +286,3 @@ class Source(Service):  # type: ignore[misc]  # mode ships without usable annota
             self._abort()
         self._pending.clear()
         self._isolation.clear()
-
-    def _measure_lag(self) -> None:
-        now = time.monotonic()
-        if now - self._last_lag < 1.0:
-            return
-        self._last_lag = now
-        self.handler.lagging(self._group.at.lag(self._group.consumer))
-        if self.config.changelog:
-            self._group.at.rest(self._group.consumer, IDLE_GRACE)
-
-
-def _next_offsets(messages: list[Message]) -> dict[TopicPart, int]:
-    """The offset after the last record of each topic partition."""
-    return {(topic, partition): offset + 1 for topic, partition, offset in map(place, messages)}
