@@ -310,7 +310,7 @@ def change(city: Path, from_: str, to: str) -> None:
 
 def test_an_unknown_chain_is_one_sentence_that_names_those_there_are(bus: Bus) -> None:
     code, sentence, _ = refused(WorkerProcess(bus, "persons"))
-    assert (code, sentence) == (2, "haihe: there is no chain 'persons': the layout has intake, person")
+    assert (code, sentence) == (2, "haihe: there is no chain 'persons': the layout has intake, person, alert")
 
 
 def test_a_missing_topic_is_one_sentence_that_says_how_to_create_it(bus: Bus, city: Path) -> None:
@@ -333,7 +333,7 @@ def test_a_partition_count_that_would_split_keys_is_one_sentence_that_names_the_
         (
             "flows: [health-code,",
             "flows: [health-cod,",
-            "names the flow 'health-cod': there are health-code, grid-alert",
+            "names the flow 'health-cod': there are health-code, grid-alert, alert-duty",
         ),
         ("global_tables: [ref.roster]", "global_tables: []", "joins ref.roster, which its layout does not declare"),
         ("global_tables:", "global_table:", "unknown key `global_table`, did you mean `global_tables`?"),
