@@ -16,10 +16,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
 
 from streams.errors import HaiheError
 from streams.local import kafka, ports, registry
 from streams.local.stack import Stack
+
+# No verdict on how long an example takes: on a busy machine that says nothing.
+settings.register_profile("haihe", deadline=None)
+settings.load_profile("haihe")
 
 KAFKA_IMAGE = "apache/kafka:4.2.0"
 REGISTRY_IMAGE = "apicurio/apicurio-registry:3.0.9"
