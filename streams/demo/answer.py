@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 import aiohttp
@@ -25,7 +25,7 @@ class Notes(Protocol):
     """Who wants to know what becomes of receipts."""
 
     def will_look(self, alert_id: str, seen_id: str, due_ms: int) -> None:
-        """Somebody was told of an alert that must be seen until `due_ms`, and will say so with a SEEN of this id."""
+        """Who is going to answer an alert was told, must see it until `due_ms`, and says so with a SEEN of this id."""
 
     def taken(self, event_id: str) -> None:
         """The gateway has acknowledged it."""
@@ -57,11 +57,6 @@ class Answers:
         self._over: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def pending(self) -> int:
-        """How many people are still to say something."""
-        return len(self._tasks)
-
     def take(self, addressee: str, value: Mapping[str, Any]) -> None:
         """An event of an alert of this run has reached `addressee`, who may answer it."""
         alert_id = value["alert_id"]
@@ -74,10 +69,16 @@ class Answers:
         step = ladder.index(addressee) if addressee in ladder else len(ladder)
         does = self._people.does(alert_id, step, addressee)
         if does is not None:
-            self._notes.will_look(alert_id, _event_id(alert_id, addressee, "SEEN"), value["due_at"])
-            task = asyncio.get_running_loop().create_task(self._answer(alert_id, addressee, does))
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
+            if step == self._people.course(alert_id).ignored:
+                self._notes.will_look(alert_id, _event_id(alert_id, addressee, "SEEN"), value["due_at"])
+            if does.says_received:  # the device says that, whatever becomes of the rest
+                self._start(self._say(alert_id, addressee, "RECEIVED", None))
+            self._start(self._answer(alert_id, addressee, does))
+
+    def _start(self, saying: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(saying)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
 
     async def close(self) -> None:
         """Whoever has not answered yet will not."""
@@ -88,10 +89,7 @@ class Answers:
         await self._session.close()
 
     async def _answer(self, alert_id: str, addressee: str, does: Does) -> None:
-        looks_at = time.monotonic() + does.looks_s
-        if does.says_received:
-            await self._say(alert_id, addressee, "RECEIVED", None)
-        await asyncio.sleep(max(0.0, looks_at - time.monotonic()))
+        await asyncio.sleep(does.looks_s)
         if alert_id in self._over:
             return  # nothing to look at any more
         await self._say(alert_id, addressee, "SEEN", None)

@@ -25,14 +25,17 @@ class StepUp(NamedTuple):
     rung: Rung
     cause: str
 
+    def __str__(self) -> str:
+        return f"{self.alert_id} to {self.rung.addressee}"
+
 
 class Verdict(NamedTuple):
     """What was expected of alerts, what came. Numbers of alerts, or of steps up."""
 
     escalated_expected: int
     escalated: int
-    escalated_missing: int
-    escalated_unexpected: int
+    escalated_missing: list[StepUp]
+    escalated_unexpected: list[StepUp]
     closed_expected: int
     closed: int
     closed_wrongly: int
@@ -86,8 +89,8 @@ class Duties:
         if at_ms > due_ms - _LOOKS_MS:
             self._late.add(alert_id)
 
-    def looked(self, alert_id: str, due_ms: int, at_ms: int) -> None:
-        """The chain `alert` had worked off his SEEN at `at_ms`."""
+    def stopped(self, alert_id: str, due_ms: int, at_ms: int) -> None:
+        """The chain `alert` had worked off his SEEN, or the retraction, at `at_ms`."""
         if at_ms > due_ms - _MARGIN_MS:
             self._late.add(alert_id)
 
@@ -146,7 +149,7 @@ class Duties:
             seen_expected += len(looks) if course.fleeting or self.raced(alert_id) else self._is_seen(alert_id)
         missing, unexpected = Counter(expected) - Counter(came), Counter(came) - Counter(expected)
         return Verdict(
-            len(expected), len(came), missing.total(), unexpected.total(),
+            len(expected), len(came), list(missing.elements()), list(unexpected.elements()),
             closed_expected, closed, wrongly, seen_expected, seen, raced,
         )  # fmt: skip
 

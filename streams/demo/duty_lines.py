@@ -4,10 +4,7 @@ from collections import Counter
 
 from streams.demo.duties import Verdict
 from streams.demo.ledger import Ledger
-from streams.demo.line import Line, words
-
-_SOME = 3
-"""So many examples say enough."""
+from streams.demo.line import Line, some, words
 
 
 def duty_lines(ledger: Ledger, verdict: Verdict) -> list[Line]:
@@ -29,13 +26,15 @@ def duty_lines(ledger: Ledger, verdict: Verdict) -> list[Line]:
              ledger.flow("alert-duty").read),
         Line("alerts SEEN, expected = received", verdict.seen_expected, verdict.seen),
         Line("alerts ESCALATED, expected = received", verdict.escalated_expected, verdict.escalated, climbed),
-        Line("escalations, expected and not received so", verdict.escalated_missing, 0),
-        Line("escalations, received and not expected so", verdict.escalated_unexpected, 0),
+        Line("escalations, expected and not received so", len(verdict.escalated_missing), 0,
+             some(verdict.escalated_missing)),
+        Line("escalations, received and not expected so", len(verdict.escalated_unexpected), 0,
+             some(verdict.escalated_unexpected)),
         Line("alerts CLOSED, expected = received", verdict.closed_expected, verdict.closed, _ends(ledger)),
         Line("alerts closed twice, or not as expected", verdict.closed_wrongly, 0),
         Line("steps that somebody who was told did not receive", len(missing), 0,
-             "; ".join(missing[:_SOME]) or f"received {duties.deliveries():,}"),
-        Line("steps that reached somebody who was not told", len(wrong), 0, "; ".join(wrong[:_SOME])),
+             some(missing) or f"received {duties.deliveries():,}"),
+        Line("steps that reached somebody who was not told", len(wrong), 0, some(wrong)),
     ]  # fmt: skip
 
 

@@ -140,11 +140,13 @@ class Ledger:
             if sent.measured:
                 self.latencies.append((at - sent.at) * 1000)
 
-    def alert_written(self, value: Mapping[str, Any]) -> None:
-        """An event was read from the bus's own topic of alerts."""
+    def alert_written(self, value: Mapping[str, Any], partition: int, offset: int) -> None:
+        """An event was read from this place of the bus's own topic of alerts."""
         self.moved.set()
         self.written[value["event_id"]] += 1
-        if value["state"] not in (RAISED, RETRACTED):
+        if value["state"] == RETRACTED:
+            self.receipts.retracted(value["alert_id"], partition, offset)
+        elif value["state"] != RAISED:
             self.steps_written += 1
             self.duties.written(value)
 

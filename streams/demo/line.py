@@ -1,6 +1,7 @@
 """One line of the books: two numbers that must be equal, and what they are made of."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -20,3 +21,8 @@ class Line(NamedTuple):
 def words(counts: Counter[str]) -> str:
     """What was counted, by name, as far as there is any."""
     return ", ".join(f"{word} {count:,}" for word, count in sorted(counts.items()) if count)
+
+
+def some(examples: Sequence[object]) -> str:
+    """A few of them: enough to look into."""
+    return "; ".join(str(example) for example in examples[:3])

@@ -123,7 +123,8 @@ class Outbreak:
                 elif record.topic == AUDIT:
                     self.ledger.audit(self._schemas.decode(AUDIT, record.value))
                 elif record.topic == ALERT:
-                    self.ledger.alert_written(self._schemas.decode(ALERT, record.value))
+                    alert = self._schemas.decode(ALERT, record.value)
+                    self.ledger.alert_written(alert, record.partition, record.offset)
                 elif record.topic == RECEIPTED:
                     receipt = self._schemas.decode(RECEIPTED, record.value)
                     self.ledger.receipt_written(receipt, record.partition, record.offset)

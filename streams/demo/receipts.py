@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from streams.demo.duties import Duties
-from streams.demo.quiet import RECEIPTED
+from streams.demo.quiet import ALERT, RECEIPTED
 
 
-class _Look(NamedTuple):
-    """A SEEN, with its place in the topic."""
+class _Stop(NamedTuple):
+    """What stops an alert's clock, with its place: a SEEN, or the retraction."""
 
     alert_id: str
-    due_ms: int
+    topic: str
     partition: int
     offset: int
 
@@ -32,14 +32,17 @@ class Receipts:
         self.written: Counter[str] = Counter()
         """Receipts that came through intake, by event_id: one that was sent again may have come twice."""
         self._due: dict[str, int] = {}
-        self._looks: list[_Look] = []
-        self._worked_off: dict[int, list[tuple[int, int]]] = {}
+        self._seen_ids: set[str] = set()
+        self._stops: list[_Stop] = []
+        self._worked_off: dict[tuple[str, int], list[tuple[int, int]]] = {}
 
     # What the people tell.
 
     def will_look(self, alert_id: str, seen_id: str, due_ms: int) -> None:
-        """Somebody was told of an alert that must be seen until `due_ms`, and will say so with a SEEN of this id."""
-        self._due[seen_id] = due_ms
+        """Who is going to answer an alert was told, must see it until `due_ms`, and says so with this SEEN. What
+        others say, who may be told after him, does not count: it is too late to stop his clock."""
+        self._due[alert_id] = due_ms
+        self._seen_ids.add(seen_id)
         self._duties.told(alert_id, due_ms, int(self._clock() * 1000))
 
     def taken(self, event_id: str) -> None:
@@ -55,27 +58,33 @@ class Receipts:
     def read(self, value: Mapping[str, Any], partition: int, offset: int) -> None:
         """A receipt was read from this place of the bus's own topic."""
         self.written[value["event_id"]] += 1
-        due_ms = self._due.pop(value["event_id"], None)
-        if due_ms is not None:
-            self._looks.append(_Look(value["alert_id"], due_ms, partition, offset))
+        if value["event_id"] in self._seen_ids:
+            self._stops.append(_Stop(value["alert_id"], RECEIPTED, partition, offset))
+
+    def retracted(self, alert_id: str, partition: int, offset: int) -> None:
+        """A retraction was read from this place of the topic of alerts."""
+        self._stops.append(_Stop(alert_id, ALERT, partition, offset))
 
     def audit(self, value: Mapping[str, Any]) -> None:
-        """One transaction: which offsets it covers, and when it was committed."""
+        """One transaction of the chain `alert`: which offsets it covers, and when it was committed."""
         for covered in value["offsets"]:
-            if covered["topic"] == RECEIPTED:
-                ends = self._worked_off.setdefault(covered["partition"], [])
-                ends.append((covered["until"], value["committed_at"]))
+            ends = self._worked_off.setdefault((covered["topic"], covered["partition"]), [])
+            ends.append((covered["until"], value["committed_at"]))
 
     def lost(self) -> int:
         """How many the gateway has acknowledged that have not come through intake."""
         return len(self.acknowledged - self.written.keys())
 
     def judge(self) -> None:
-        """Tell the duties when each SEEN was worked off; to be called when everything has come out."""
+        """Tell the duties when each alert's clock was stopped; to be called when everything has come out."""
         for ends in self._worked_off.values():
             ends.sort()
-        for look in self._looks:
-            ends = self._worked_off.get(look.partition, [])
-            number = bisect_left(ends, (look.offset + 1, 0))
+        stopped: dict[str, int] = {}
+        for stop in self._stops:
+            ends = self._worked_off.get((stop.topic, stop.partition), [])
+            number = bisect_left(ends, (stop.offset + 1, 0))
             if number < len(ends):
-                self._duties.looked(look.alert_id, look.due_ms, ends[number][1])
+                stopped[stop.alert_id] = min(ends[number][1], stopped.get(stop.alert_id, ends[number][1]))
+        for alert_id, at_ms in stopped.items():
+            if alert_id in self._due:
+                self._duties.stopped(alert_id, self._due[alert_id], at_ms)

@@ -112,7 +112,7 @@ def make(ledger: Ledger, kills: int) -> Report:
         "closed_expected": verdict.closed_expected,
         "closed": verdict.closed,
         "raced": verdict.raced,
-        "missing": changes.missing + alerts.missing + verdict.escalated_missing,
+        "missing": changes.missing + alerts.missing + len(verdict.escalated_missing),
         "duplicates": duplicates,
         "p50_ms": p50,
         "p99_ms": p99,

@@ -144,7 +144,6 @@ async def test_once_an_alert_is_over_nobody_looks_at_it() -> None:
 
     async def play(answers: Answers) -> None:
         answers.take("gw-000001", event("RAISED"))
-        assert answers.pending == 1
         answers.take("gw-000001", event("RETRACTED", due_at=None))
         answers.take("gw-000001", event("RAISED", alert_id=ANOTHER))
         await notes.until(2)
@@ -158,13 +157,25 @@ async def test_who_ignores_it_says_nothing_and_who_is_told_next_answers() -> Non
 
     async def play(answers: Answers) -> None:
         answers.take("gw-000001", event("RAISED"))
-        assert answers.pending == 0
         for told in ("gw-000001", "gw-000002"):
             answers.take(told, event("ESCALATED", "gw-000002"))
         await notes.until(2)
 
     await with_answers(gateway, notes, play, Course(ignored=1))
     assert set(gateway.tokens) == {"Bearer token of gw-000002"}
+    assert notes.seen_ids == notes.acknowledged[:1]
+
+
+async def test_who_is_told_because_another_was_late_answers_too_and_his_look_is_not_the_expected_one() -> None:
+    gateway, notes = Gateway(), Notes()
+
+    async def play(answers: Answers) -> None:
+        answers.take("gw-000002", event("ESCALATED", "gw-000002"))
+        await notes.until(2)
+
+    await with_answers(gateway, notes, play)
+    assert set(gateway.tokens) == {"Bearer token of gw-000002"}
+    assert notes.seen_ids == []
 
 
 async def test_who_looks_and_never_acts_says_only_that() -> None:

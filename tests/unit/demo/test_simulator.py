@@ -131,7 +131,7 @@ class Bus:
             self._count("person", "grid-alert", 1, views={CHANGE_VIEW: 1, ALERT_VIEW: len(alerts.events)})
             for alert in alerts.events:
                 number, self._alerts = self._alerts, self._alerts + 1
-                self.ledger.alert_written(alert.value)
+                self.ledger.alert_written(alert.value, 0, 0)
                 for _ in range({self._lose: 0, self._repeat: 2}.get(number, 1)):
                     self._push(alert.value, {alert.value["addressee"]})
                 self._duty_takes(alert)
@@ -149,7 +149,7 @@ class Bus:
         """What the chain of alerts has written since: it reads that itself, and whoever was told receives it."""
         for event in self._duty.events[self._written :]:
             self._written += 1
-            self.ledger.alert_written(event.value)
+            self.ledger.alert_written(event.value, 0, 0)
             self._count("alert", "alert-duty", 1, views={ALERT_VIEW: 1}, filtered={"own": 1})
             self._push(event.value, {entry["addressee"] for entry in event.value["told"]})
 
