@@ -12,11 +12,6 @@ from typing import Any, NamedTuple
 from streams.demo.oracle import Oracle, Rung
 from streams.demo.people import People
 
-_MARGIN_MS = 500
-"""Processes do not tell the time at the same instant."""
-_LOOKS_MS = 4_000
-"""Whoever is told so shortly before the deadline may be too late."""
-
 
 class StepUp(NamedTuple):
     """One ESCALATED of one alert."""
@@ -54,7 +49,8 @@ class Duties:
         self._seen: dict[str, dict[str, int]] = {}
         self._written: dict[str, tuple[str, str, frozenset[str]]] = {}
         self._received: dict[str, set[str]] = {}
-        self._late: set[str] = set()
+        self.raced: set[str] = set()
+        """Alerts that somebody saw so late that they may have gone one level up or not; known when all has come out."""
         self._took: list[tuple[float, float]] = []
 
     # What is told.
@@ -84,20 +80,6 @@ class Duties:
         told = frozenset(entry["addressee"] for entry in value["told"])
         self._written[value["event_id"]] = (value["alert_id"], value["state"], told)
 
-    def told(self, alert_id: str, due_ms: int, at_ms: int) -> None:
-        """Somebody was told at `at_ms` who must look until `due_ms`, and will."""
-        if at_ms > due_ms - _LOOKS_MS:
-            self._late.add(alert_id)
-
-    def stopped(self, alert_id: str, due_ms: int, at_ms: int) -> None:
-        """The chain `alert` had worked off his SEEN, or the retraction, at `at_ms`."""
-        if at_ms > due_ms - _MARGIN_MS:
-            self._late.add(alert_id)
-
-    def raced(self, alert_id: str) -> bool:
-        """Whether somebody looked so late, or his word took so long, that it may have gone one level up or not."""
-        return alert_id in self._late
-
     # What is left, and what comes of it.
 
     def outstanding(self) -> int:
@@ -118,9 +100,9 @@ class Duties:
         missing: list[str] = []
         wrong: list[str] = []
         for event_id, (alert_id, state, told) in self._written.items():
-            if alert_id in self._oracle.raised and not self.raced(alert_id):
+            if alert_id in self._oracle.raised and alert_id not in self.raced:
                 received = self._received.get(event_id, set())
-                if state == "CLOSED" or "RETRACTED" not in self._closed.get(alert_id, {}).values():
+                if state == "CLOSED" or not self._people.course(alert_id).fleeting:
                     missing += [f"{state} of {alert_id} at {who}" for who in sorted(told - received)]
                 wrong += [f"{state} of {alert_id} at {who}" for who in sorted(received - told)]
         return missing, wrong
@@ -139,14 +121,14 @@ class Duties:
             steps = list(self._steps.get(alert_id, {}).values())
             came += steps
             expected += steps if self._legal(alert_id, steps) else self._expected(alert_id)
-            raced += self.raced(alert_id)
+            raced += alert_id in self.raced
             ends = self._closed.get(alert_id, {})
             closed_expected, closed = closed_expected + course.ends, closed + len(ends)
             wrongly += len(ends) != course.ends
             looks = Counter(self._seen.get(alert_id, {}).values())
             seen += sum(looks.values())
             # Whether it was seen before it was over does not matter, nor at which step: not twice.
-            seen_expected += len(looks) if course.fleeting or self.raced(alert_id) else self._is_seen(alert_id)
+            seen_expected += len(looks) if course.fleeting or alert_id in self.raced else self._is_seen(alert_id)
         missing, unexpected = Counter(expected) - Counter(came), Counter(came) - Counter(expected)
         return Verdict(
             len(expected), len(came), list(missing.elements()), list(unexpected.elements()),
@@ -184,4 +166,4 @@ class Duties:
     def _legal(self, alert_id: str, steps: list[StepUp]) -> bool:
         """Whether an alert that raced its deadline climbed as it may: one level after the other, none left out."""
         ladder = self._oracle.raised[alert_id].ladder
-        return self.raced(alert_id) and {step.rung for step in steps} == set(ladder[1 : len(steps) + 1])
+        return alert_id in self.raced and {step.rung for step in steps} == set(ladder[1 : len(steps) + 1])

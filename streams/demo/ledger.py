@@ -47,7 +47,7 @@ class Ledger:
     ) -> None:
         self._clock = clock
         self.oracle, self.duties = oracle, Duties(oracle, people)
-        self.receipts = Receipts(self.duties, clock)
+        self.receipts = Receipts(clock)
         self._persons = persons
         self.published = 0
         self.flows: dict[str, FlowTotal] = {}
@@ -140,25 +140,23 @@ class Ledger:
             if sent.measured:
                 self.latencies.append((at - sent.at) * 1000)
 
-    def alert_written(self, value: Mapping[str, Any], partition: int, offset: int) -> None:
-        """An event was read from this place of the bus's own topic of alerts."""
+    def alert_written(self, value: Mapping[str, Any]) -> None:
+        """An event was read from the bus's own topic of alerts."""
         self.moved.set()
         self.written[value["event_id"]] += 1
         if value["state"] == RETRACTED:
-            self.receipts.retracted(value["alert_id"], partition, offset)
+            self.receipts.stopped(value["alert_id"])
         elif value["state"] != RAISED:
             self.steps_written += 1
             self.duties.written(value)
 
-    def receipt_written(self, value: Mapping[str, Any], partition: int, offset: int) -> None:
-        """A receipt was read from this place of the bus's own topic."""
+    def receipt_written(self, value: Mapping[str, Any]) -> None:
+        """A receipt was read from the bus's own topic."""
         self.moved.set()
-        self.receipts.read(value, partition, offset)
+        self.receipts.read(value)
 
     def audit(self, value: Mapping[str, Any]) -> None:
         """One transaction's counts."""
-        if value["chain"] == "alert":
-            self.receipts.audit(value)
         for count in value["flows"]:
             self.flows.setdefault(count["flow"], FlowTotal()).add(count)
         for count in value["views"]:
@@ -192,7 +190,7 @@ class Ledger:
             for delivery, alert in self.alerts.items()
             if alert.change_id not in self.foreign_changes
             and not (
-                self.duties.raced(alert.alert_id)
+                alert.alert_id in self.duties.raced
                 and alert.event_id in expected
                 and expected[alert.event_id].addressee != alert.addressee
             )

@@ -64,6 +64,11 @@ class Outbreak:
         self._people = People(outline.foretell(oracle()), outline.plan.horizon, periods.seen_ms, periods.acted_ms)
         self.ledger = Ledger(oracle(), frozenset(persons), self._people)
         self._schemas = Schemas(settings)
+        self._notes = {
+            AUDIT: self.ledger.audit,
+            ALERT: self.ledger.alert_written,
+            RECEIPTED: self.ledger.receipt_written,
+        }
 
     async def play(self) -> report.Report:
         """Connect, play, draw up the books."""
@@ -120,14 +125,8 @@ class Outbreak:
                     self.ledger.dead_letter(record.value, dict(record.headers))
                 elif record.value is None:
                     continue
-                elif record.topic == AUDIT:
-                    self.ledger.audit(self._schemas.decode(AUDIT, record.value))
-                elif record.topic == ALERT:
-                    alert = self._schemas.decode(ALERT, record.value)
-                    self.ledger.alert_written(alert, record.partition, record.offset)
-                elif record.topic == RECEIPTED:
-                    receipt = self._schemas.decode(RECEIPTED, record.value)
-                    self.ledger.receipt_written(receipt, record.partition, record.offset)
+                elif record.topic != CHANGED:
+                    self._notes[record.topic](self._schemas.decode(record.topic, record.value))
                 elif (change := self.ledger.change(self._schemas.decode(CHANGED, record.value))) is not None:
                     self._simulator.seen(change)
         except Exception as error:  # in a callback of the loop it would only be logged, and the run wait for ever

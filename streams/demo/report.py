@@ -63,8 +63,8 @@ class Report(NamedTuple):
 
 def make(ledger: Ledger, kills: int) -> Report:
     """Draw up the books."""
-    ledger.receipts.judge()
     oracle, intake = ledger.oracle, ledger.flow(_INTAKE)
+    ledger.duties.raced = ledger.receipts.late()
     accepted, rejected = ledger.accepted(), intake.rejected.total()
     changes = _compare(oracle.changes, ledger.changes)
     alerts = _compare(ledger.expected_alerts(), ledger.known_alerts())

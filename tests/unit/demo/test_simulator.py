@@ -94,7 +94,7 @@ class Bus:
         """A receipt goes through intake to the chain of alerts."""
         now = int(time.time() * 1000)
         value = {**body, "alert_id": alert_id, "addressee": addressee, "occurred_at": now - body["ago_ms"]}
-        self.ledger.receipt_written(value, 0, 0)
+        self.ledger.receipt_written(value)
         self._count("intake", "intake", 1)
         if self._deaf and self._unheard is None and not self.people.course(alert_id).fleeting:
             self._unheard = (alert_id, addressee)
@@ -131,7 +131,7 @@ class Bus:
             self._count("person", "grid-alert", 1, views={CHANGE_VIEW: 1, ALERT_VIEW: len(alerts.events)})
             for alert in alerts.events:
                 number, self._alerts = self._alerts, self._alerts + 1
-                self.ledger.alert_written(alert.value, 0, 0)
+                self.ledger.alert_written(alert.value)
                 for _ in range({self._lose: 0, self._repeat: 2}.get(number, 1)):
                     self._push(alert.value, {alert.value["addressee"]})
                 self._duty_takes(alert)
@@ -149,7 +149,7 @@ class Bus:
         """What the chain of alerts has written since: it reads that itself, and whoever was told receives it."""
         for event in self._duty.events[self._written :]:
             self._written += 1
-            self.ledger.alert_written(event.value, 0, 0)
+            self.ledger.alert_written(event.value)
             self._count("alert", "alert-duty", 1, views={ALERT_VIEW: 1}, filtered={"own": 1})
             self._push(event.value, {entry["addressee"] for entry in event.value["told"]})
 
@@ -165,7 +165,7 @@ class Bus:
         delivered = read - sum(sum(counts.values()) for counts in out.values())
         each = [{"view": name, "delivered": count, "withheld": {}} for name, count in (views or {}).items()]
         flows = [{"flow": flow, "read": read, "delivered": delivered, "fired": 0, **out}]
-        self.ledger.audit({"chain": chain, "flows": flows, "views": each, "offsets": []})
+        self.ledger.audit({"chain": chain, "flows": flows, "views": each})
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +179,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "_ACTS_S", (0.0, 0.2))
     monkeypatch.setattr(people, "_EVERYBODY", 0)
     monkeypatch.setattr(people, "_BY_TWO", 0.0)
-    monkeypatch.setattr("streams.demo.duties._LOOKS_MS", 300)
+    monkeypatch.setattr("streams.demo.receipts.MARGIN_MS", 300)
 
 
 async def test_over_a_bus_that_does_its_work_the_books_balance(monkeypatch: pytest.MonkeyPatch) -> None:
