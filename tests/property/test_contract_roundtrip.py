@@ -24,8 +24,6 @@ by_rule = {
     "cell": cells,
     "division-or-cell": divisions | cells,
     "not-empty": words,
-    "not-in-the-future": st.integers(NOW - 300 * 86_400_000, NOW),
-    "not-older-than-days": st.integers(NOW - 300 * 86_400_000, NOW),
 }
 
 
@@ -38,6 +36,9 @@ def values(type_: Any, named: dict[str, Any], rules: tuple[Any, ...] = ()) -> st
     kind = type_["type"] if isinstance(type_, dict) else type_
     if kind == "null":
         return st.none()
+    if rules and kind == "long":
+        days = min((rule.argument for rule in rules if rule.name == "not-older-than-days"), default=300)
+        return st.integers(NOW - (days * 86_400_000 - 1), NOW)
     if rules:
         return by_rule[rules[0].name]
     match kind:
