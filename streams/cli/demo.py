@@ -24,9 +24,10 @@ Examples:
 @click.option("--keep", is_flag=True, help="Leave everything running at the end and print the addresses.")
 @click.option("--wipe", is_flag=True, help="Delete the local stack's data first.")
 def command(people: int, seconds: int, rate: int, bursts: int, chaos: bool, keep: bool, wipe: bool) -> int:
-    """Play an outbreak: start the bus, publish, watch grid workers' phones, and balance the books.
+    """Play an outbreak: start the bus, publish, let people answer on their phones, and balance the books.
 
-    Exit code 0 when everything that was published is accounted for and every alert arrived exactly once, 1 when not.
+    Exit code 0 when everything that was published is accounted for and every alert arrived exactly once and climbed as
+    far as people ignored it, 1 when not.
     The report is also written to demo-report.json in the home directory (.haihe, or HAIHE_HOME).
     """
     from rich.console import Console

@@ -164,6 +164,8 @@ class Duties:
         return [StepUp(alert_id, rung, "UNSEEN") for rung in ladder[1 : self._people.course(alert_id).ignored + 1]]
 
     def _legal(self, alert_id: str, steps: list[StepUp]) -> bool:
-        """Whether an alert that raced its deadline climbed as it may: one level after the other, none left out."""
-        ladder = self._oracle.raised[alert_id].ladder
-        return alert_id in self.raced and {step.rung for step in steps} == set(ladder[1 : len(steps) + 1])
+        """Whether an alert that raced its deadline climbed as it may: as far as it was ignored and perhaps further, one
+        level after the other, none left out."""
+        ladder, ignored = self._oracle.raised[alert_id].ladder, self._people.course(alert_id).ignored
+        in_order = {step.rung for step in steps} == set(ladder[1 : len(steps) + 1])
+        return alert_id in self.raced and len(steps) >= ignored and in_order

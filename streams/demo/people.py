@@ -52,7 +52,7 @@ class People:
     who is told of a red alert must have seen it within `seen_ms` and acted within `acted_ms`."""
 
     def __init__(self, foretold: Mapping[str, Foretold], horizon: int, seen_ms: int, acted_ms: int) -> None:
-        self._horizon, self.seen_ms = horizon, seen_ms
+        self._horizon, self._seen_ms = horizon, seen_ms
         lasting = {id_: alert for id_, alert in foretold.items() if not alert.fleeting}
         courses = {id_: Course(fleeting=True) for id_ in foretold.keys() - lasting.keys()}
         high = sorted(lasting.items(), key=lambda entry: (-len(entry[1].ladder), entry[0]))
@@ -94,7 +94,7 @@ class People:
         """Only red ones, whose periods are the same at night, and only if the run lasts until what follows is over."""
         steps = min(by, len(alert.ladder) - 1)
         then = _TAKES_MS if steps == by else _ESCALATES_MS
-        return alert.colour == "RED" and steps > 0 and alert.at + steps * self.seen_ms + then <= self._horizon
+        return alert.colour == "RED" and steps > 0 and alert.at + steps * self._seen_ms + then <= self._horizon
 
 
 _USUAL = Course()

@@ -199,6 +199,15 @@ def test_even_then_no_level_that_has_somebody_is_left_out(ledger: Ledger) -> Non
     assert "escalations, received and not expected so" in wrong(ledger)
 
 
+def test_nor_does_it_climb_less_far_than_it_was_ignored(ledger: Ledger, people: People) -> None:
+    people.courses = {alert(ledger)["alert_id"]: Course(ignored=1)}
+    all_received(ledger)
+    ledger.receipts.will_look(alert(ledger)["alert_id"], "SEEN", NOW + 9_999)
+    assert "escalations, expected and not received so" in wrong(ledger)
+    escalate(ledger, escalated(ledger))
+    assert not wrong(ledger)
+
+
 def escalate(ledger: Ledger, event: dict[str, Any]) -> None:
     """The bus escalates, and both who were told learn of it."""
     ledger.alert_written(event)

@@ -152,7 +152,7 @@ class Bus:
             self.ledger.alert_written(event.value)
             self._count("alert", "alert-duty", 1, views={ALERT_VIEW: 1}, filtered={"own": 1})
             value = dict(event.value)
-            if self._leap and value["state"] == "ESCALATED":
+            if self._leap and value["state"] == "ESCALATED" and value["addressee_level"] != "CITY":
                 self._leap, value["addressee_level"] = False, "CITY"
             self._push(value, {entry["addressee"] for entry in value["told"]})
 
